@@ -1,0 +1,1 @@
+"""Vega-Lite charts of a run, drawn to SVG."""

@@ -1,0 +1,1 @@
+"""The report of a verdict as HTML, Markdown and JUnit XML."""

@@ -1,0 +1,1 @@
+"""Breaks one thing at a time, and always undoes it."""

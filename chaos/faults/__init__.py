@@ -1,0 +1,1 @@
+"""One fault per file, registered under the name that experiments use."""

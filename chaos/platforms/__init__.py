@@ -1,0 +1,1 @@
+"""Where faults happen: the same operations on local processes and, later, in a cluster."""

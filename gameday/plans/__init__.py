@@ -1,0 +1,1 @@
+"""Plans that come with the harness, as package data."""

@@ -1,0 +1,1 @@
+"""Target profiles that come with the harness, as package data."""

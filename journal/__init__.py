@@ -1,0 +1,1 @@
+"""The run directory: histograms, frames, timeline, manifest; errors and exit codes."""

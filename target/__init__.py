@@ -1,0 +1,1 @@
+"""The embedded reference AIA: a separate program that happens to live here."""
