@@ -1,0 +1,98 @@
+"""The one error tree of the harness; each error knows the exit code that it leads to.
+
+GamedayError
+├── BadInput                 exit 2, carries every problem found
+│   ├── PlanError
+│   ├── ProfileError
+│   ├── CommandError
+│   └── RunDirectoryError
+├── GuardError               exit 4
+├── TargetUnreachable        exit 5
+├── NotReverted              exit 6
+├── Interrupted              exit 130
+└── HarnessDefect            exit 70
+    └── FaultRefused         a fault that may not or cannot be injected; nothing was changed
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from journal.exit_codes import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with what somebody gave us: where it is, what is wrong, what to write instead."""
+
+    where: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}{'; ' + self.remedy if self.remedy else ''}"
+
+
+class GamedayError(Exception):
+    """Anything that ends a command in a known way; its text is meant for the person at the terminal."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.HARNESS_DEFECT
+
+
+class BadInput(GamedayError):
+    """Input that cannot be used, with all of its problems at once."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        self.problems = (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PlanError(BadInput):
+    """A plan that cannot be run."""
+
+
+class ProfileError(BadInput):
+    """A target profile that cannot be used."""
+
+
+class CommandError(BadInput):
+    """A command line that makes no sense."""
+
+
+class RunDirectoryError(BadInput):
+    """A run directory that is missing, or whose manifest is unreadable or of an unknown schema."""
+
+
+class GuardError(GamedayError):
+    """A guard found its limit crossed and ended the run."""
+
+    exit_code = ExitCode.ABORTED_BY_GUARD
+
+
+class TargetUnreachable(GamedayError):
+    """The target did not answer as a running AIA."""
+
+    exit_code = ExitCode.TARGET_UNREACHABLE
+
+
+class NotReverted(GamedayError):
+    """A fault is still in force, or nobody could prove that it is not."""
+
+    exit_code = ExitCode.NOT_REVERTED
+
+
+class Interrupted(GamedayError):
+    """Somebody asked for the end of the run by a signal."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class HarnessDefect(GamedayError):
+    """Something of ours broke; it says nothing about the target."""
+
+
+class FaultRefused(HarnessDefect):
+    """A fault was not injected because a safety rule or a missing precondition forbids it; nothing was changed."""

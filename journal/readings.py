@@ -1,0 +1,97 @@
+"""Readings: one observation each of one process of the target or of the generator."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from journal.frame_file import Damage
+from journal.json_lines import JsonLines, read_json_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one process used at one moment. `incarnation` tells a restarted process from its forerunner.
+
+    `role` is "api", "worker", "redis", "supervisor" for the target, "generator" or "conductor" for the harness;
+    `cpu_s` is user and system time since the process began; memory is in bytes, and 0 where it could not be read.
+    """
+
+    at_ns: int
+    subject: str
+    role: str
+    incarnation: str
+    rss_bytes: int
+    uss_bytes: int
+    cpu_s: float
+    threads: int
+    descriptors: int
+
+
+class ReadingWriter:
+    """Appends readings to one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = JsonLines(path)
+
+    def write(self, readings: Iterable[Reading]) -> None:
+        """Writes some readings."""
+        for reading in readings:
+            self._lines.append(asdict(reading))
+
+    def close(self) -> None:
+        """Closes the file; safe to call twice."""
+        self._lines.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSeries:
+    """The readings of one incarnation in order of time, as columns of equal length."""
+
+    subject: str
+    role: str
+    incarnation: str
+    at_ns: NDArray[np.int64]
+    rss_bytes: NDArray[np.int64]
+    uss_bytes: NDArray[np.int64]
+    cpu_s: NDArray[np.float64]
+    threads: NDArray[np.int64]
+    descriptors: NDArray[np.int64]
+
+
+def read_readings(path: Path) -> tuple[list[ReadingSeries], list[Damage]]:
+    """One series per incarnation, in order of first appearance, and what could not be read."""
+    groups: dict[tuple[str, str], list[Reading]] = {}
+    damages = []
+    for record in read_json_lines(path):
+        reading = record if isinstance(record, Damage) else _parse(record)
+        if isinstance(reading, Reading):
+            groups.setdefault((reading.subject, reading.incarnation), []).append(reading)
+        else:
+            damages.append(reading or Damage(path.name, 0, 0, f"a reading of an unknown form: {record!r:.80}"))
+    return [_series(readings) for readings in groups.values()], damages
+
+
+def _parse(record: dict[str, Any]) -> Reading | None:
+    try:
+        return Reading(**{field.name: record[field.name] for field in fields(Reading)})
+    except KeyError:
+        return None
+
+
+def _series(readings: list[Reading]) -> ReadingSeries:
+    ordered = sorted(readings, key=lambda reading: reading.at_ns)
+
+    def column(name: str, dtype: type) -> NDArray[Any]:
+        return np.array([getattr(reading, name) for reading in ordered], dtype=dtype)
+
+    return ReadingSeries(
+        subject=ordered[0].subject,
+        role=ordered[0].role,
+        incarnation=ordered[0].incarnation,
+        cpu_s=column("cpu_s", np.float64),
+        **{name: column(name, np.int64) for name in ("at_ns", "rss_bytes", "uss_bytes", "threads", "descriptors")},
+    )
