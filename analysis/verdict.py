@@ -1,0 +1,246 @@
+"""The verdict and its evidence: what the judgement writes to verdict.json and what every report is made from."""
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from journal.errors import Problem, RunDirectoryError
+from journal.exit_codes import ExitCode
+from journal.records import from_json, to_json
+
+SCHEMA = "aia-gameday/verdict/1"
+
+
+class State(StrEnum):
+    """The three answers of a gate."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+def worst(states: "list[State]") -> State:
+    """Fail before inconclusive before pass; nothing at all is inconclusive."""
+    if State.FAIL in states:
+        return State.FAIL
+    return State.INCONCLUSIVE if State.INCONCLUSIVE in states or not states else State.PASS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A measured value with the one-sided 95 % bounds on either side; None where the data give none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """One row of the decision table: a gate applied to one subject (an endpoint, a fault, an invariant, a process).
+
+    `gate` is a name of `journal.plan.GateName`, or "accounts" or "generator", by which the harness judges itself.
+    `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` is in `unit` ("share", "MiB/h", "count", "s").
+    `anchor` is the element of the report that shows the evidence. `needs_s`: further seconds that would decide.
+    """
+
+    gate: str
+    subject: str
+    state: str
+    required: bool
+    promise: str
+    unit: str
+    measured: Estimate
+    samples: int
+    reason: str
+    anchor: str
+    threshold: float | None = None
+    needs_s: float | None = None
+    began_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Quantiles of the service time in ms of the properly answered operations, with bounds."""
+
+    p50: Estimate
+    p95: Estimate
+    p99: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What one endpoint did in some stretch of time. `bad` counts slow and failed operations, `failed` only the latter."""
+
+    samples: int
+    bad: int
+    failed: int
+    good_share: Estimate
+    error_rate: Estimate
+    latency: Latency
+    rate_per_s: float
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointResult:
+    """One endpoint, workflow or message: outside the fault windows, where it is judged, and inside them."""
+
+    kind: str
+    journey: str
+    name: str
+    state: str
+    outside: Figures
+    inside: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutRequest:
+    """A request without an answer, and the fault that explains it ("" when none does)."""
+
+    at_s: float
+    journey: str
+    name: str
+    outcome: str
+    detail: str
+    fault_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultResult:
+    """One fault. Times are seconds since the start of the load phase; None: it did not happen.
+
+    `effect` and `revert`: "seen", "none", "unknown"; "proven", "unproven", "failed".
+    `detected_s`, `recovered_s`: seconds from the injection until users were hurt, and until they were well again;
+    `recovered_s` 0: they never were hurt. `budget_share`: part of the whole run's error budget burned in the window.
+    """
+
+    id: str
+    experiment: str
+    fault: str
+    hypothesis: str
+    target: str
+    state: str
+    planned_s: float
+    window_s: tuple[float, ...] = ()
+    injected_s: float | None = None
+    effective_s: float | None = None
+    reverted_s: float | None = None
+    proven_s: float | None = None
+    effect: str = "unknown"
+    revert: str = "unproven"
+    evidence: dict[str, str] = field(default_factory=dict)
+    detected_s: float | None = None
+    recovered_s: float | None = None
+    budget_share: float | None = None
+    missing_arrivals: int = 0
+    overlaps: tuple[str, ...] = ()
+    cut_requests: tuple[CutRequest, ...] = ()
+    good_share_before: Estimate = field(default_factory=lambda: Estimate(value=None))
+    good_share_during: Estimate = field(default_factory=lambda: Estimate(value=None))
+    good_share_after: Estimate = field(default_factory=lambda: Estimate(value=None))
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryResult:
+    """The memory of one process (its longest incarnation): slope in MiB/h with one-sided 99 % bounds."""
+
+    subject: str
+    role: str
+    state: str
+    slope_mib_per_h: Estimate
+    tolerance_mib_per_h: float
+    incarnations: int
+    points: int
+    start_mib: float | None
+    end_mib: float | None
+    shape: str
+    hours_needed: float | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """Where every request went: sent = answered + cut + unfinished + lost.
+
+    `lost` counts requests known to be missing from the record (gaps). The target's own counts are None where it has none;
+    the account agrees with them when 0 ≤ sent − finished ≤ cut + unfinished.
+    """
+
+    sent: int
+    answered: int
+    cut: int
+    unfinished: int
+    lost: int
+    target_started: int | None
+    target_finished: int | None
+    agrees: bool | None
+    unexplained_cuts: tuple[CutRequest, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorHealth:
+    """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of one core."""
+
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    cpu_share_p95: float | None
+    suspect: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvariantResult:
+    """Something that must hold whatever fails."""
+
+    name: str
+    state: str
+    checked: int
+    violated: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The answer and all numbers behind it. `line` is what people read first, everywhere the same."""
+
+    run_id: str
+    state: str
+    exit_code: int
+    line: str
+    reasons: tuple[str, ...]
+    would_change: str
+    load_began_ns: int | None
+    load_s: float
+    judged_s: float
+    gates: tuple[GateResult, ...]
+    endpoints: tuple[EndpointResult, ...]
+    faults: tuple[FaultResult, ...]
+    invariants: tuple[InvariantResult, ...]
+    memory: tuple[MemoryResult, ...]
+    accounts: Accounts
+    generator: GeneratorHealth
+    missing: tuple[str, ...] = ()
+    schema: str = SCHEMA
+
+    @property
+    def exit(self) -> ExitCode:
+        """The exit code as its name."""
+        return ExitCode(self.exit_code)
+
+
+def write_verdict(path: Path, verdict: Verdict) -> None:
+    """Writes verdict.json whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(to_json(verdict), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    temporary.replace(path)
+
+
+def read_verdict(path: Path) -> Verdict:
+    """The verdict that `write_verdict` wrote. Raises RunDirectoryError."""
+    try:
+        return from_json(Verdict, json.loads(path.read_bytes()), "verdict")
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError([Problem(str(path), f"cannot be read: {error}", "judge the run again")]) from error
