@@ -15,7 +15,7 @@ SCHEMA = "aia-gameday/verdict/1"
 class State(StrEnum):
     """The three answers of a gate."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
@@ -71,7 +71,7 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What one endpoint did in some stretch of time. `bad` counts slow and failed operations, `failed` only the latter."""
+    """What one endpoint did in some stretch of time. `bad`: slow or failed operations; `failed`: only the latter."""
 
     samples: int
     bad: int
@@ -165,8 +165,8 @@ class MemoryResult:
 class Accounts:
     """Where every request went: sent = answered + cut + unfinished + lost.
 
-    `lost` counts requests known to be missing from the record (gaps). The target's own counts are None where it has none;
-    the account agrees with them when 0 ≤ sent − finished ≤ cut + unfinished.
+    `lost` counts requests known to be missing from the record (gaps). The target's own counts are None where it has
+    none; the account agrees with them when 0 ≤ sent − finished ≤ cut + unfinished.
     """
 
     sent: int
