@@ -62,8 +62,8 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def create_run_directory(path: Path, manifest: Manifest) -> RunDirectory:
-    """Makes the directory and writes the manifest.
+def make_run_directory(path: Path) -> RunDirectory:
+    """Makes the directory with its folder of logs; the manifest follows once the target is known.
 
     Raises:
         RunDirectoryError: the path holds something already, or cannot be written.
@@ -74,6 +74,15 @@ def create_run_directory(path: Path, manifest: Manifest) -> RunDirectory:
             raise RunDirectoryError([Problem(str(path), "the directory is not empty", "name another one")])
         run = RunDirectory(path)
         run.logs.mkdir()
+    except OSError as error:
+        raise RunDirectoryError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error
+    return run
+
+
+def create_run_directory(path: Path, manifest: Manifest) -> RunDirectory:
+    """Makes the directory and writes the manifest. Raises RunDirectoryError."""
+    run = make_run_directory(path)
+    try:
         write_manifest(run.manifest, manifest)
     except OSError as error:
         raise RunDirectoryError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error

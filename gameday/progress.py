@@ -1,0 +1,172 @@
+"""What is known of a run while it runs: follows the files of the run directory as they grow."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from journal.frame_file import FrameTail
+from journal.frames import EndpointSecond, Frame
+from journal.histogram import Histogram
+from journal.outcomes import Endpoint, Kind, Outcome
+from journal.plan import Slo
+from journal.run_directory import RunDirectory
+from journal.timeline import Event, EventKind, Phase, TimelineTail
+
+RECENT_S = 10
+HISTORY_S = 120
+
+
+@dataclass
+class Tally:
+    """Counts of one journey: all of the load phase, and the last seconds."""
+
+    samples: int = 0
+    bad: int = 0
+    recent: deque[tuple[int, int, int]] = field(default_factory=deque)
+
+    def add(self, second: int, samples: int, bad: int) -> None:
+        """Adds one second's counts."""
+        self.samples += samples
+        self.bad += bad
+        self.recent.append((second, samples, bad))
+        while self.recent and self.recent[0][0] <= second - RECENT_S:
+            self.recent.popleft()
+
+    @property
+    def recent_good_share(self) -> float | None:
+        """The good share of the last ten seconds, or None without a sample."""
+        samples = sum(entry[1] for entry in self.recent)
+        return 1 - sum(entry[2] for entry in self.recent) / samples if samples else None
+
+
+@dataclass
+class Second:
+    """All requests of one second, over all workers."""
+
+    samples: int = 0
+    bad: int = 0
+    service: Histogram = field(default_factory=Histogram)
+
+
+@dataclass
+class FaultProgress:
+    """One fault as it stands."""
+
+    id: str
+    name: str
+    state: str = "planned"
+    target: str = ""
+    effect: str = ""
+    since_ns: int = 0
+
+
+@dataclass
+class Progress:
+    """The run so far; `refresh` reads what has been added."""
+
+    run: RunDirectory
+    slo: Slo
+    phase: Phase | None = None
+    phase_since_ns: int = 0
+    load_began_ns: int | None = None
+    users_planned: int = 0
+    journeys: dict[str, Tally] = field(default_factory=dict)
+    seconds: dict[int, Second] = field(default_factory=dict)
+    users: dict[str, int] = field(default_factory=dict)
+    lag: Histogram = field(default_factory=Histogram)
+    faults: dict[str, FaultProgress] = field(default_factory=dict)
+    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    messages: list[tuple[int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._frames = FrameTail(self.run.frames)
+        self._events = TimelineTail(self.run.timeline)
+
+    def refresh(self) -> list[Event]:
+        """Takes in what was added since the last call; returns the new events."""
+        events = self._events.read()
+        for event in events:
+            self._take_event(event)
+        self._take_frames(self._frames.read())
+        return events
+
+    def _take_event(self, event: Event) -> None:
+        if event.kind is EventKind.PHASE:
+            self.phase, self.phase_since_ns = Phase(event.data["phase"]), event.at_ns
+            if self.phase is Phase.LOAD:
+                self.load_began_ns = event.at_ns
+        elif event.kind is EventKind.USERS:
+            self.users_planned = int(event.data["users"])
+        elif event.kind is EventKind.FAULT:
+            self._take_fault(event)
+        message = describe(event)
+        if message:
+            self.messages.append((event.at_ns, message))
+
+    def _take_fault(self, event: Event) -> None:
+        data = event.data
+        fault = self.faults.setdefault(
+            data["fault_id"], FaultProgress(data["fault_id"], str(data.get("experiment", "")))
+        )
+        fault.state, fault.since_ns = str(data["state"]), event.at_ns
+        fault.target = str(data.get("target") or fault.target)
+        if fault.state in {"effective", "no-effect"}:
+            fault.effect = "seen" if fault.state == "effective" else "none"
+
+    def _take_frames(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.users[frame.worker] = frame.users
+            for endpoint, seen in frame.endpoints.items():
+                if endpoint.kind is Kind.GENERATOR:
+                    self._take_lag(seen)
+                elif endpoint.kind is Kind.REQUEST:
+                    self._take_requests(frame.second, endpoint, seen)
+        for second in sorted(self.seconds)[:-HISTORY_S]:
+            del self.seconds[second]
+
+    def _take_lag(self, seen: EndpointSecond) -> None:
+        for ended in seen.outcomes.values():
+            for buckets in ended.histograms.values():
+                self.lag = self.lag + Histogram.from_sparse(buckets)
+
+    def _take_requests(self, second: int, endpoint: Endpoint, seen: EndpointSecond) -> None:
+        row = self.seconds.setdefault(second, Second())
+        for outcome, ended in seen.outcomes.items():
+            bad = ended.over.get(self.slo.threshold_us, 0) if outcome is Outcome.OK else ended.count
+            row.samples += ended.count
+            row.bad += bad
+            if outcome is Outcome.OK and "service" in ended.histograms:
+                row.service = row.service + Histogram.from_sparse(ended.histograms["service"])
+            if self.in_load(second):
+                self.journeys.setdefault(endpoint.journey, Tally()).add(second, ended.count, bad)
+            if outcome is not Outcome.OK:
+                key = (outcome.label, endpoint.name)
+                self.errors[key] = self.errors.get(key, 0) + ended.count
+
+    def in_load(self, second: int) -> bool:
+        """Whether a second belongs to the load phase, as far as is known."""
+        return self.phase is Phase.LOAD and self.load_began_ns is not None and second * 10**9 >= self.load_began_ns
+
+
+def describe(event: Event) -> str:
+    """One line for people about an event, or nothing."""
+    data = event.data
+    match event.kind:
+        case EventKind.PHASE:
+            return f"phase {data['phase']}"
+        case EventKind.FAULT:
+            target = f" {data['target']}" if data.get("target") else ""
+            return f"{data['fault_id']} {data.get('fault') or data.get('experiment', '')} {data['state']}{target}"
+        case EventKind.TARGET:
+            return f"{data.get('process')} {data.get('state')}"
+        case EventKind.WORKER if data.get("state") != "joined":
+            return f"generator worker {data.get('worker')} {data.get('state')}"
+        case EventKind.INVARIANT if data.get("violated"):
+            return f"invariant {data['name']} violated {data['violated']} times"
+        case EventKind.GUARD:
+            return f"guard {data.get('guard')}: {data.get('measured')} (limit {data.get('limit')})"
+        case EventKind.WARNING:
+            return f"warning: {data.get('message')}"
+        case EventKind.INTERRUPTED:
+            return f"interrupted by {data.get('signal')}"
+    return ""
