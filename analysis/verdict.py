@@ -1,6 +1,7 @@
 """The verdict and its evidence: what the judgement writes to verdict.json and what every report is made from."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,11 @@ def worst(states: "list[State]") -> State:
     return State.INCONCLUSIVE if State.INCONCLUSIVE in states or not states else State.PASS
 
 
+def anchor(*words: str) -> str:
+    """The id of the report's element that shows the evidence for something, e.g. anchor("fault", "F1")."""
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A measured value with the one-sided 95 % bounds on either side; None where the data give none."""
@@ -41,8 +47,11 @@ class GateResult:
     """One row of the decision table: a gate applied to one subject (an endpoint, a fault, an invariant, a process).
 
     `gate` is a name of `journal.plan.GateName`, or "accounts" or "generator", by which the harness judges itself.
-    `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` is in `unit` ("share", "MiB/h", "count", "s").
-    `anchor` is the element of the report that shows the evidence. `needs_s`: further seconds that would decide.
+    `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` and `threshold` are in `unit`: "share", "MiB/h",
+    "count", "s" or "ms".
+    `anchor` is the id of the report's element that shows the evidence, made by `anchor`: ("endpoint", journey, name),
+    ("availability",), ("fault", id), ("invariant", name), ("memory", subject), ("accounts",), ("generator",).
+    `needs_s`: further seconds that would decide. `began_s`: when it went wrong, in seconds of the load phase.
     """
 
     gate: str
