@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from journal.frame_file import Damage, scan
 from journal.frames import Frame
 from journal.histogram import BUCKETS, Histogram
-from journal.outcomes import Endpoint, Outcome
+from journal.outcomes import Endpoint, Kind, Outcome
 
 OUTCOMES = len(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What arrived from one worker; `missing` lists the sequence numbers that never did, `complete` its orderly end."""
+    """What arrived from one worker; `missing` lists the sequence numbers that never did, `complete` its orderly end.
+
+    `unfinished`: the requests that were still open at the end of its last frame.
+    """
 
     name: str
     frames: int
@@ -25,6 +28,7 @@ class WorkerRecord:
     first_second: int
     last_second: int
     complete: bool
+    unfinished: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ def _workers(frames: list[Frame]) -> tuple[WorkerRecord, ...]:
 
 def _worker(name: str, frames: list[Frame]) -> WorkerRecord:
     numbers = {frame.sequence for frame in frames}
+    newest = max(frames, key=lambda frame: frame.sequence)
     return WorkerRecord(
         name=name,
         frames=len(frames),
@@ -138,6 +143,7 @@ def _worker(name: str, frames: list[Frame]) -> WorkerRecord:
         first_second=min(frame.second for frame in frames),
         last_second=max(frame.second for frame in frames),
         complete=any(frame.last for frame in frames),
+        unfinished=sum(seen.in_flight for endpoint, seen in newest.endpoints.items() if endpoint.kind is Kind.REQUEST),
     )
 
 
