@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gameday.children import Children, spawn
+from gameday.children import Children, end, spawn
 from journal.exit_codes import ExitCode
 from journal.plan import PlannedFault
 from journal.run_directory import RunDirectory
@@ -52,8 +52,7 @@ class FaultSchedule:
         self._collect()
 
     def _start(self, fault: PlannedFault) -> None:
-        data = {"fault_id": fault.id, "experiment": fault.experiment, "state": FaultState.PLANNED}
-        self.timeline.write(EventKind.FAULT, **data)
+        self.timeline.write(EventKind.FAULT, fault_id=fault.id, experiment=fault.experiment, state=FaultState.PLANNED)
         log = self.run.logs / f"{fault.id}.log"
         command = experiment_command(fault, self.run, self.aim)
         process = spawn(command, log=log, death_signal=signal.SIGTERM)
@@ -73,6 +72,16 @@ class FaultSchedule:
         """Whether an experiment is still running."""
         self._collect()
         return len(self._codes) < len(self._running)
+
+    def stop(self, patience_s: float) -> None:
+        """Asks every running experiment to revert now, and waits for that; nothing more is started."""
+        self.faults = ()
+        running = [process for process in self._running.values() if process.poll() is None]
+        for process in running:
+            process.terminate()
+        for process in running:
+            end(process, patience_s=patience_s)
+        self._collect()
 
     @property
     def not_reverted(self) -> list[str]:

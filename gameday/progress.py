@@ -149,24 +149,22 @@ class Progress:
 
 
 def describe(event: Event) -> str:
-    """One line for people about an event, or nothing."""
-    data = event.data
-    match event.kind:
-        case EventKind.PHASE:
-            return f"phase {data['phase']}"
-        case EventKind.FAULT:
-            target = f" {data['target']}" if data.get("target") else ""
-            return f"{data['fault_id']} {data.get('fault') or data.get('experiment', '')} {data['state']}{target}"
-        case EventKind.TARGET:
-            return f"{data.get('process')} {data.get('state')}"
-        case EventKind.WORKER if data.get("state") != "joined":
-            return f"generator worker {data.get('worker')} {data.get('state')}"
-        case EventKind.INVARIANT if data.get("violated"):
-            return f"invariant {data['name']} violated {data['violated']} times"
-        case EventKind.GUARD:
-            return f"guard {data.get('guard')}: {data.get('measured')} (limit {data.get('limit')})"
-        case EventKind.WARNING:
-            return f"warning: {data.get('message')}"
-        case EventKind.INTERRUPTED:
-            return f"interrupted by {data.get('signal')}"
-    return ""
+    """One line for people about an event; empty for those that are no news."""
+    data = {**_BLANK, **event.data}
+    if event.kind is EventKind.FAULT:
+        return f"{data['fault_id']} {data['fault'] or data['experiment']} {data['state']} {data['target']}".rstrip()
+    if event.kind is EventKind.INVARIANT and not data["violated"]:
+        return ""
+    return _SENTENCES.get(event.kind, "").format_map(data)
+
+
+_BLANK = dict.fromkeys(("fault_id", "fault", "experiment", "target", "violated"), "")
+_SENTENCES = {
+    EventKind.PHASE: "phase {phase}",
+    EventKind.TARGET: "{process} {state}",
+    EventKind.WORKER: "generator {worker} {state}",
+    EventKind.INVARIANT: "invariant {name} violated {violated} times",
+    EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
+    EventKind.WARNING: "warning: {message}",
+    EventKind.INTERRUPTED: "interrupted by {signal}",
+}

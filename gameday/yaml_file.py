@@ -76,7 +76,7 @@ def _text(path: Path, error: type[BadInput]) -> str:
 def _refuse_aliases(path: Path, text: str, error: type[BadInput]) -> None:
     aliases = (event for event in yaml.parse(text, Loader=yaml.SafeLoader) if isinstance(event, yaml.AliasEvent))
     for alias in aliases:
-        where = f"{path}:{alias.start_mark.line + 1}"
+        where = f"{path}:{alias.start_mark.line + 1}" if alias.start_mark else str(path)
         raise error([Problem(where, f"uses the alias *{alias.anchor}", "aliases are not read here; repeat the value")])
 
 

@@ -1,0 +1,75 @@
+"""What `gameday check` prints: what a plan would do, and how well its gates could decide."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gameday.forecast import GateForecast
+from gameday.locust_processes import journeys_folder
+from journal.errors import GamedayError
+from journal.plan import Plan
+from journal.profile import Profile
+from probes.target_state import read_target_state
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A plan and a profile that fit together, with the forecast of each gate."""
+
+    plan: Plan
+    profile: Profile
+    forecasts: Sequence[GateForecast]
+
+    @property
+    def undecidable(self) -> list[GateForecast]:
+        """The required gates that cannot pass for want of samples."""
+        return [forecast for forecast in self.forecasts if forecast.required and not forecast.decides]
+
+
+def check_lines(checked: Checked) -> Iterator[str]:
+    """The report as lines of text."""
+    plan, load = checked.plan, checked.plan.load
+    yield f"plan      {plan.name}: {plan.description}".rstrip(": ")
+    yield f"target    {_target(checked.profile)}"
+    yield f"load      {_stages(plan)}; warm-up {load.warm_up_s:g} s of that, {load.workers} workers, seed {plan.seed}"
+    yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
+    for fault in plan.faults:
+        settings = ", ".join(f"{key} {value}" for key, value in fault.configuration.items())
+        yield f"fault     {fault.id} {fault.experiment} at {fault.at_s:g} s of the load  {settings}".rstrip()
+        yield f"          {_candidates(checked.profile)}; recovery within {fault.recovery_s:g} s"
+    yield ""
+    yield from _forecast_lines(checked)
+
+
+def _target(profile: Profile) -> str:
+    if profile.base_url is None:
+        wanted = profile.embedded
+        return f"{profile.name}: starts {wanted.replicas} API replicas and {wanted.workers} agent workers on loopback"
+    return f"{profile.name}: {profile.base_url} (allowed hosts: {', '.join(profile.allowed_hosts)})"
+
+
+def _stages(plan: Plan) -> str:
+    return ", ".join(f"{stage.users} users for {stage.duration_s:g} s" for stage in plan.load.stages)
+
+
+def _candidates(profile: Profile) -> str:
+    """The processes that faults could reach, as far as they are known before the start."""
+    if profile.base_url is None:
+        return f"acts on one of api-0 to api-{profile.embedded.replicas - 1}, or on redis, as the experiment says"
+    try:
+        state = read_target_state(Path(profile.platform.state_file))
+    except GamedayError as error:
+        return f"the target's processes are not known: {error}"
+    return "acts on one of: " + ", ".join(f"{process.name} (pid {process.pid})" for process in state.processes)
+
+
+def _forecast_lines(checked: Checked) -> Iterator[str]:
+    yield f"{'GATE':<14} {'SUBJECT':<48} {'SAMPLES':>8} {'NEEDED':>7}"
+    for forecast in checked.forecasts:
+        note = "" if forecast.decides else "  cannot decide" if forecast.required else "  informs only"
+        subject = forecast.subject if len(forecast.subject) <= 48 else forecast.subject[:47] + "…"
+        yield f"{forecast.gate:<14} {subject:<48} {forecast.samples:>8,} {forecast.needed:>7,}{note}"
+    yield ""
+    hours = checked.plan.load.duration_s / 3600
+    yield f"memory        a run of {hours:.2g} h can find a large leak; it takes hours to call a target clean"
+    yield f"journeys read from {journeys_folder()}; nothing was sent"

@@ -1,0 +1,218 @@
+"""Conducts one run: target, readings, load, faults, end; the verdict is made from the run directory afterwards."""
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from chaos.ledger import Ledger
+from chaos.recover import recover_all
+from gameday.children import Children, end, spawn
+from gameday.embedded_target import start_embedded_target
+from gameday.fault_schedule import Aim, FaultSchedule
+from gameday.guard import breach
+from gameday.locust_processes import free_port, master_command, worker_command
+from gameday.progress import Progress
+from gameday.readings_thread import ReadingsThread
+from gameday.stop_signals import StopSignals
+from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
+from journal.manifest import Manifest, installed_versions, this_machine, write_manifest
+from journal.plan import Plan
+from journal.profile import Profile
+from journal.run_directory import RunDirectory, new_run_id
+from journal.timeline import Event, EventKind, Phase, Timeline
+from probes.counters import read_counters
+from probes.health import is_ready
+from probes.target_state import read_target_state
+
+TICK_S = 0.2
+REVERT_PATIENCE_S = 5.0
+END_MARGIN_S = 45.0
+
+
+class View(Protocol):
+    """What shows a run while it runs."""
+
+    def refresh(self, progress: Progress, events: list[Event]) -> None:
+        """Shows the run as it stands; called several times a second."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done."""
+
+    plan: Plan
+    profile: Profile
+    run: RunDirectory
+    command: tuple[str, ...]
+    run_id: str = field(default_factory=new_run_id)
+    metrics_port: int = 0
+
+
+@dataclass(frozen=True)
+class TargetAccess:
+    """Where the target answers, and, if it has one, its state file."""
+
+    base_url: str
+    state_file: Path | None
+
+
+@contextmanager
+def _target(job: Job) -> Iterator[TargetAccess]:
+    """The target of a job: the profile's, or an embedded one that lives as long as this context."""
+    profile = job.profile
+    if profile.base_url is not None:
+        state_file = Path(profile.platform.state_file) if profile.platform.state_file else None
+        yield TargetAccess(profile.base_url, state_file)
+        return
+    target = start_embedded_target(profile, job.run.logs / "target.log")
+    try:
+        yield TargetAccess(target.url, target.state_file)
+    finally:
+        target.stop()
+
+
+def conduct(job: Job, view: View) -> None:
+    """Runs the job to its end; everything that happened is in the run directory.
+
+    Raises:
+        TargetUnreachable: before anything was sent.
+        HarnessDefect: a part of the harness broke.
+    """
+    with StopSignals() as stop, _target(job) as target:
+        if not is_ready(target.base_url, verify_tls=job.profile.verify_tls):
+            raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
+        write_manifest(job.run.manifest, _manifest(job, target))
+        _Conductor(job, target, view, stop).run()
+
+
+def _manifest(job: Job, target: TargetAccess) -> Manifest:
+    return Manifest(
+        run_id=job.run_id,
+        created_at_ns=time.time_ns(),
+        command=shlex.join(job.command),
+        base_url=target.base_url,
+        plan=job.plan,
+        profile=job.profile,
+        machine=this_machine(),
+        versions=installed_versions(),
+    )
+
+
+class _Conductor:
+    """The main loop and its way out."""
+
+    def __init__(self, job: Job, target: TargetAccess, view: View, stop: StopSignals) -> None:
+        self._job, self._target, self._view, self._stop = job, target, view, stop
+        self._run = job.run
+        self._timeline = Timeline(job.run.timeline)
+        self._progress = Progress(job.run, job.plan.slo)
+        self._children = Children()
+        self._faults = FaultSchedule(job.plan.faults, job.run, self._aim(), self._timeline, self._children)
+        self._stopped = False
+
+    def _aim(self) -> Aim:
+        platform = self._job.profile.platform
+        state_file = self._target.state_file or Path(platform.state_file)
+        return Aim(self._target.base_url, state_file, platform.environment, self._job.plan.seed)
+
+    def run(self) -> None:
+        self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
+        with ExitStack() as stack:
+            stack.callback(self._timeline.close)
+            stack.callback(self._recover)
+            stack.enter_context(self._children)
+            if self._target.state_file is not None:
+                stack.enter_context(ReadingsThread(self._run, self._target.state_file, self._timeline))
+            self._note_counters("before")
+            self._start_load()
+            self._follow_load()
+            self._note_counters("after")
+            self._await_faults()
+        self._view.refresh(self._progress, self._progress.refresh())
+
+    def _start_load(self) -> None:
+        port, load = free_port(), self._job.plan.load
+        command = master_command(
+            self._run,
+            base_url=self._target.base_url,
+            port=port,
+            workers=load.workers,
+            metrics_port=self._job.metrics_port,
+        )
+        self._children.start("master", spawn(command, log=self._run.logs / "master.log"))
+        for index in range(load.workers):
+            command = worker_command(base_url=self._target.base_url, port=port)
+            log = self._run.logs / f"worker-{index}.log"
+            self._children.start(f"worker-{index}", spawn(command, log=log))
+
+    def _follow_load(self) -> None:
+        master = self._children["master"]
+        deadline = time.monotonic() + self._job.plan.load.duration_s + self._job.plan.load.drain_s + 2 * END_MARGIN_S
+        while master.poll() is None:
+            self._tick()
+            if time.monotonic() > deadline:
+                self._timeline.write(EventKind.WARNING, message="the load did not end in time and was ended")
+                end(master, patience_s=REVERT_PATIENCE_S)
+        if master.returncode != 0:
+            raise HarnessDefect(
+                f"the Locust master ended with code {master.returncode}; see {self._run.logs}/master.log"
+            )
+
+    def _tick(self) -> None:
+        time.sleep(TICK_S)
+        self._view.refresh(self._progress, self._progress.refresh())
+        began_ns = self._progress.load_began_ns
+        if self._stopped:
+            return
+        if self._stop.received is not None:
+            self._timeline.write(EventKind.INTERRUPTED, signal=self._stop.received.name)
+            self._stop_load()
+        elif self._progress.phase is Phase.LOAD and began_ns is not None:
+            self._faults.tick((time.time_ns() - began_ns) / 1e9)
+            self._guard()
+
+    def _guard(self) -> None:
+        found = breach(self._job.plan.guards, self._progress, time.time())
+        if found is not None:
+            measured, limit = round(found.measured, 4), found.limit
+            self._timeline.write(EventKind.GUARD, guard=found.guard, measured=measured, limit=limit)
+            self._stop_load()
+
+    def _stop_load(self) -> None:
+        """Reverts first, then stops the load; the loop goes on until the master has ended in order."""
+        self._stopped = True
+        self._faults.stop(REVERT_PATIENCE_S)
+        self._children["master"].terminate()
+
+    def _await_faults(self) -> None:
+        """An experiment that outlives the load reverts by itself; it gets the time that its record gives it."""
+        deadline = time.monotonic() + END_MARGIN_S
+        while self._faults.busy and time.monotonic() < deadline:
+            self._tick_after_load()
+
+    def _tick_after_load(self) -> None:
+        time.sleep(TICK_S)
+        self._view.refresh(self._progress, self._progress.refresh())
+        if self._stop.received is not None and not self._stopped:
+            self._timeline.write(EventKind.INTERRUPTED, signal=self._stop.received.name)
+            self._stopped = True
+            self._faults.stop(REVERT_PATIENCE_S)
+
+    def _recover(self) -> None:
+        """Whatever the experiments left open is reverted here, however the run ends."""
+        recover_all(Ledger.default(), run_id=self._job.run_id)
+
+    def _note_counters(self, when: str) -> None:
+        """The target's own account, where it keeps one."""
+        if self._target.state_file is None:
+            return
+        try:
+            counters = read_counters(read_target_state(self._target.state_file))
+        except GamedayError as error:
+            self._timeline.write(EventKind.WARNING, message=f"the target's own counters could not be read: {error}")
+            return
+        self._timeline.write(EventKind.COUNTERS, when=when, **counters)

@@ -1,0 +1,107 @@
+"""Says before the start how many samples each gate will get, and which gates cannot decide."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.slo import samples_needed
+from gameday.locust_processes import journeys_folder
+from journal.errors import HarnessDefect
+from journal.plan import Plan
+
+SERVICE_S = 0.015
+FAULT_WINDOW_S = 8.0
+
+
+@dataclass(frozen=True)
+class JourneyForecast:
+    """What a journey says of one iteration: pauses of think time, other waiting, requests by endpoint name."""
+
+    name: str
+    think_pauses: float
+    waiting_s: float
+    requests: Mapping[str, float]
+
+    def iteration_s(self, plan: Plan) -> float:
+        """The expected length of one iteration in seconds."""
+        return (
+            self.think_pauses * plan.load.think_time.mean_s + self.waiting_s + sum(self.requests.values()) * SERVICE_S
+        )
+
+    def requests_per_user_per_s(self, plan: Plan) -> float:
+        """How often one user of this journey calls the target."""
+        return sum(self.requests.values()) / self.iteration_s(plan)
+
+
+@dataclass(frozen=True)
+class GateForecast:
+    """How many samples one gate will get, and how many it needs to pass without a bad one."""
+
+    gate: str
+    subject: str
+    samples: int
+    needed: int
+    required: bool
+
+    @property
+    def decides(self) -> bool:
+        """Whether it can pass at all."""
+        return self.samples >= self.needed
+
+
+def describe_journeys() -> list[JourneyForecast]:
+    """What the journeys declare, asked in a child process since only it may import Locust."""
+    command = [sys.executable, "-m", "load.forecast", str(journeys_folder())]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if answer.returncode != 0:
+        raise HarnessDefect(f"the journeys cannot be read: {answer.stderr.strip()[-500:]}")
+    declared: dict[str, Any] = json.loads(answer.stdout)["journeys"]
+    return [
+        JourneyForecast(name, item["think_pauses"], item["waiting_s"], item["requests"])
+        for name, item in sorted(declared.items())
+    ]
+
+
+def user_shares(plan: Plan) -> dict[str, float]:
+    """Journey → share of the users, by the weights of the mix."""
+    total = sum(plan.load.mix.values())
+    return {name: weight / total for name, weight in plan.load.mix.items() if weight}
+
+
+def expected_requests(plan: Plan, journeys: list[JourneyForecast]) -> dict[tuple[str, str], float]:
+    """(journey, endpoint) → requests in the judged time, fault windows left out."""
+    judged_s = max(
+        0.0, plan.load.duration_s - plan.load.warm_up_s - sum(_window_s(fault.configuration) for fault in plan.faults)
+    )
+    mean_users = sum(stage.users * stage.duration_s for stage in plan.load.stages) / plan.load.duration_s
+    shares = user_shares(plan)
+    return {
+        (journey.name, endpoint): shares.get(journey.name, 0.0)
+        * mean_users
+        * judged_s
+        * number
+        / journey.iteration_s(plan)
+        for journey in journeys
+        for endpoint, number in journey.requests.items()
+        if journey.name in shares
+    }
+
+
+def _window_s(configuration: Mapping[str, Any]) -> float:
+    duration = configuration.get("duration_s", FAULT_WINDOW_S)
+    return float(duration) + 2 if isinstance(duration, int | float) else FAULT_WINDOW_S
+
+
+def forecast_gates(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[GateForecast]:
+    """A forecast for each latency row and for the availability."""
+    expected = expected_requests(plan, journeys)
+    needed = samples_needed(1 - plan.slo.good_share, 0)
+    for (journey, endpoint), number in sorted(expected.items(), key=lambda item: item[1]):
+        required = "latency" in plan.gates.required
+        yield GateForecast("latency", f"{journey}: {endpoint}", int(number), needed, required)
+    total = int(sum(expected.values()))
+    needed = samples_needed(1 - plan.slo.availability, 0)
+    yield GateForecast("availability", "all requests", total, needed, "availability" in plan.gates.required)

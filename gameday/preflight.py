@@ -1,0 +1,73 @@
+"""Holds a plan against the profile before anything is sent: hosts, limits, journeys, faults."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from chaos.registry import known_experiments
+from gameday.forecast import JourneyForecast, user_shares
+from journal.errors import PlanError, Problem, ProfileError
+from journal.plan import Plan
+from journal.profile import Profile
+
+
+def check_profile(profile: Profile) -> None:
+    """Raises ProfileError when the profile's address may not be hit."""
+    problems = list(_address_problems(profile))
+    if problems:
+        raise ProfileError(problems)
+
+
+def _address_problems(profile: Profile) -> Iterator[Problem]:
+    if profile.base_url is None:
+        return
+    address = urlsplit(profile.base_url)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        yield Problem("profile: base_url", f"{profile.base_url!r} is no http or https address")
+    elif address.hostname not in profile.allowed_hosts:
+        allowed = ", ".join(profile.allowed_hosts)
+        remedy = "add it to allowed_hosts only if it may be loaded and broken"
+        yield Problem(
+            "profile: base_url", f"the host {address.hostname} is not among allowed_hosts ({allowed})", remedy
+        )
+
+
+def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:
+    """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
+    problems = [*_journey_problems(plan, journeys), *_limit_problems(plan, profile, journeys)]
+    problems += _fault_problems(plan, profile)
+    if problems:
+        raise PlanError(problems)
+
+
+def _journey_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[Problem]:
+    known = [journey.name for journey in journeys]
+    for name in plan.load.mix:
+        if name not in known:
+            yield Problem(f"plan: load.mix.{name}", "there is no such journey", f"known are: {', '.join(known)}")
+
+
+def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> Iterator[Problem]:
+    limits = profile.limits
+    if plan.load.peak_users > limits.max_users:
+        what = f"{plan.load.peak_users} users are more than the {limits.max_users} that the profile allows"
+        yield Problem("plan: load.stages", what, "use fewer users, or raise limits.max_users in the profile")
+    shares = user_shares(plan)
+    for journey in journeys:
+        per_hour = journey.requests_per_user_per_s(plan) * min(3600.0, plan.load.duration_s)
+        if journey.name in shares and per_hour > limits.requests_per_hour_per_user:
+            what = (
+                f"a user of the journey {journey.name} sends about {per_hour:,.0f} requests within an hour, "
+                f"the target allows {limits.requests_per_hour_per_user:,}"
+            )
+            yield Problem("plan: load.think_time", what, "make the think time longer, or the run shorter")
+
+
+def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
+    known = known_experiments()
+    for index, fault in enumerate(plan.faults):
+        if fault.experiment not in known:
+            remedy = f"known are: {', '.join(known)}"
+            yield Problem(f"plan: faults[{index}].experiment", f"there is no experiment {fault.experiment}", remedy)
+    if plan.faults and profile.base_url is not None and not profile.platform.state_file:
+        what = "the plan has faults, but the profile does not say how to reach the target's processes"
+        yield Problem("profile: platform.state_file", what, "name the target's state file, or run without faults")
