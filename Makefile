@@ -31,6 +31,7 @@ bench: $(STAMP)
 	@$(VENV)/bin/python -m benchmarks.run $(ARGS)
 
 setup: $(STAMP)
+	@echo "$(VENV) is ready"
 
 # The stamp holds the folder it was made in: scripts and the editable install name it, so a moved checkout starts anew.
 ifneq ($(shell cat $(STAMP) 2>/dev/null && $(VENV)/bin/python -c 'print("runs")' 2>/dev/null),$(CURDIR) runs)
