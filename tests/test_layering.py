@@ -1,4 +1,4 @@
-"""The import table of docs/house.md, enforced on the syntax tree: imports in functions and for type checkers count too."""
+"""The import table of docs/house.md, enforced on the syntax tree; imports in functions and for type checkers count."""
 
 import ast
 import sys
