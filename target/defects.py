@@ -1,0 +1,151 @@
+"""Planted defects: what `--defect` accepts, and the questions that healthy code asks at its few hooks.
+
+A target without defects answers every question with "behave well".
+"""
+
+import asyncio
+import random
+import re
+from dataclasses import dataclass, field
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+SYNTAX = """\
+  slow:METHOD:PATH:MS:PERCENT  delay PERCENT of the requests of one endpoint by MS milliseconds
+  leak:KIB                     keep KIB KiB per request for ever
+  lost-task:PERCENT            accept, but never do
+  doubled-task:PERCENT         complete and pay twice
+  ledger                       each payment and distribution creates one token
+  foreign-task                 another user's task is readable
+  errors:PERCENT               answer 500
+  any-password                 login takes any password"""
+
+NEVER_BROKEN_PATHS = frozenset({"/health", "/ready", "/metrics"})
+
+
+class EvenShare:
+    """Says yes to `percent` % of the calls, as evenly spread as possible, by carrying the remainder along.
+
+    With 20 % that is every fifth call; `phase` (0 to 100) says how far along the first one is.
+    """
+
+    def __init__(self, percent: float, phase: float = 0.0) -> None:
+        self._percent = percent
+        self._carried = phase
+
+    def __call__(self) -> bool:
+        self._carried += self._percent
+        if self._carried < 100:
+            return False
+        self._carried -= 100
+        return True
+
+
+NEVER = EvenShare(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowPath:
+    """Requests of one endpoint, some of which have to wait."""
+
+    method: str
+    path: re.Pattern[str]
+    delay_s: float
+    share: EvenShare
+
+
+@dataclass(kw_only=True)
+class Defects:
+    """The defects of one process; the defaults are those of a healthy one."""
+
+    slow_paths: list[SlowPath] = field(default_factory=list)
+    leak_bytes: int = 0
+    loses_task: EvenShare = NEVER
+    doubles_task: EvenShare = NEVER
+    answers_500: EvenShare = NEVER
+    created_tokens: int = 0
+    ignores_owner: bool = False
+    accepts_any_password: bool = False
+
+    def plant(self, spec: str, *, seed: str = "") -> None:
+        """Switch on the defect that `spec` names; ValueError says what is wrong with it."""
+        name, *arguments = spec.split(":")
+        phase = random.Random(f"{seed}/{spec}").uniform(0, 100)
+        match name, arguments:
+            case "slow", [method, path, delay_ms, percent]:
+                share = EvenShare(_percent(percent), phase)
+                delay_s = _positive(delay_ms, "MS") / 1000
+                self.slow_paths.append(
+                    SlowPath(method=method.upper(), path=_path_pattern(path), delay_s=delay_s, share=share)
+                )
+            case "leak", [kib]:
+                self.leak_bytes = int(_positive(kib, "KIB") * 1024)
+            case "lost-task", [percent]:
+                self.loses_task = EvenShare(_percent(percent), phase)
+            case "doubled-task", [percent]:
+                self.doubles_task = EvenShare(_percent(percent), phase)
+            case "errors", [percent]:
+                self.answers_500 = EvenShare(_percent(percent), phase)
+            case "ledger", []:
+                self.created_tokens = 1
+            case "foreign-task", []:
+                self.ignores_owner = True
+            case "any-password", []:
+                self.accepts_any_password = True
+            case _:
+                raise ValueError("no such defect")
+
+
+def planted(specs: tuple[str, ...], *, seed: str) -> Defects:
+    """The defects that `specs` name; ValueError when one of them is not understood."""
+    defects = Defects()
+    for spec in specs:
+        defects.plant(spec, seed=seed)
+    return defects
+
+
+def _positive(text: str, what: str) -> float:
+    value = float(text)
+    if not 0 < value < 1_000_000:
+        raise ValueError(f"{what} must be above 0 and below 1,000,000")
+    return value
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100:
+        raise ValueError("PERCENT must be above 0 and at most 100")
+    return value
+
+
+def _path_pattern(path: str) -> re.Pattern[str]:
+    if not path.startswith("/"):
+        raise ValueError("PATH must begin with /")
+    return re.compile("[^/]+".join(re.escape(part) for part in re.split(r"\{[^}]*\}", path)))
+
+
+class PlantedFaults:
+    """ASGI middleware for the defects that concern requests as such: leak, slow path, errors."""
+
+    def __init__(self, app: ASGIApp, defects: Defects) -> None:
+        self._app = app
+        self._defects = defects
+        self._leaked: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._defects.leak_bytes:
+            self._leaked.append(b"\x01" * self._defects.leak_bytes)  # written to, so that the pages are really used
+        await self._wait_on_slow_path(scope["method"], scope["path"])
+        if scope["path"] not in NEVER_BROKEN_PATHS and self._defects.answers_500():
+            await JSONResponse({"detail": "internal server error"}, 500)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _wait_on_slow_path(self, method: str, path: str) -> None:
+        for slow in self._defects.slow_paths:
+            if method == slow.method and slow.path.fullmatch(path) and slow.share():
+                await asyncio.sleep(slow.delay_s)
