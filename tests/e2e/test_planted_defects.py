@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.conftest import SHORT_PLAN, Run
+from tests.e2e.harness import SHORT_PLAN, Run
 
 LEAK_PLAN = SHORT_PLAN.replace("duration_s: 24", "duration_s: 60").replace(
     "[latency, availability, invariants]", "[latency, availability, invariants, memory]"
