@@ -79,6 +79,7 @@ _state_option = click.option(
 @click.option("--metrics-port", type=click.IntRange(0, 65535), default=0, help="Serves Prometheus metrics of the run.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
 def run(
+    *,
     plan: str,
     profile: str,
     state_file: str,

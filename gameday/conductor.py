@@ -83,7 +83,7 @@ def conduct(job: Job, view: View) -> None:
         HarnessDefect: a part of the harness broke.
     """
     with StopSignals() as stop, _target(job) as target:
-        if not is_ready(target.base_url, verify_tls=job.profile.verify_tls):
+        if not is_ready(target.base_url):
             raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
         write_manifest(job.run.manifest, _manifest(job, target))
         _Conductor(job, target, view, stop).run()
@@ -215,4 +215,10 @@ class _Conductor:
         except GamedayError as error:
             self._timeline.write(EventKind.WARNING, message=f"the target's own counters could not be read: {error}")
             return
-        self._timeline.write(EventKind.COUNTERS, when=when, **counters)
+        self._timeline.write(
+            EventKind.COUNTERS,
+            when=when,
+            started=counters.load_started,
+            finished=counters.load_finished,
+            websocket_opened=counters.websocket_opened,
+        )

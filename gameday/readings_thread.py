@@ -48,6 +48,11 @@ class ReadingsThread:
         for reading in readings:
             before = self._incarnations.get(reading.subject)
             if before is not None and before != reading.incarnation:
-                data = {"process": reading.subject, "state": "restarted", "incarnation": reading.incarnation}
-                self._timeline.write(EventKind.TARGET, at_ns=reading.at_ns, **data)
+                self._timeline.write(
+                    EventKind.TARGET,
+                    at_ns=reading.at_ns,
+                    process=reading.subject,
+                    state="restarted",
+                    incarnation=reading.incarnation,
+                )
             self._incarnations[reading.subject] = reading.incarnation
