@@ -47,8 +47,8 @@ class GateResult:
     """One row of the decision table: a gate applied to one subject (an endpoint, a fault, an invariant, a process).
 
     `gate` is a name of `journal.plan.GateName`, or "accounts" or "generator", by which the harness judges itself.
-    `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` and `threshold` are in `unit`: "share", "MiB/h",
-    "count", "s" or "ms".
+    `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` and `threshold` are in `unit`: "share",
+    "MiB/h", "count", "s" or "ms".
     `anchor` is the id of the report's element that shows the evidence, made by `anchor`: ("endpoint", journey, name),
     ("availability",), ("fault", id), ("invariant", name), ("memory", subject), ("accounts",), ("generator",).
     `needs_s`: further seconds that would decide. `began_s`: when it went wrong, in seconds of the load phase.
