@@ -1,0 +1,115 @@
+"""Bad input: a clear message and the right exit code, without a traceback and without a single request sent."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import SHORT_PLAN, gameday
+
+ELSEWHERE = "name: elsewhere\nbase_url: http://aia.example:8000\n"
+FAST = SHORT_PLAN.replace("{min_s: 0.05, max_s: 0.2}", "{min_s: 0.0, max_s: 0.001}").replace(
+    "duration_s: 24", "duration_s: 7200"
+)
+
+
+def profile_at(port: int) -> str:
+    return f"name: local\nbase_url: http://127.0.0.1:{port}\n"
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("plan", "profile", "code", "said"),
+    [
+        (SHORT_PLAN + "colour: red\n", "", 2, "colour: is not a known key"),
+        (SHORT_PLAN.replace("users: 20", "users: -20"), "", 2, "greater than or equal to 1, found -20"),
+        (SHORT_PLAN, ELSEWHERE, 2, "host aia.example is not among allowed_hosts"),
+        (SHORT_PLAN.replace("users: 20", "users: 2000"), "", 2, "2000 users are more than the 500"),
+        (FAST, "", 2, "requests within an hour, the target allows 36,000"),
+        (SHORT_PLAN.replace("workers: 1", "workers: 1\n  mix: {auht: 1}"), "", 2, "there is no such journey"),
+        (SHORT_PLAN + "faults:\n  - {id: F1, experiment: kill-all, at_s: 2}\n", "", 2, "no experiment kill-all"),
+        (SHORT_PLAN, profile_at(unused_port()), 5, "does not answer as a ready AIA"),
+    ],
+    ids=[
+        "unknown-key",
+        "negative-users",
+        "foreign-host",
+        "too-many-users",
+        "rate-limit",
+        "journey",
+        "fault",
+        "no-target",
+    ],
+)
+def test_a_run_that_cannot_begin_says_why(plan: str, profile: str, code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(plan)
+    (tmp_path / "profile.yaml").write_text(profile)
+    options = ("--profile", "profile.yaml") if profile else ()
+    done = gameday("run", "plan.yaml", "--out", "run", *options, cwd=tmp_path, ledger=tmp_path / "ledger")
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_problems_of_plan_and_profile_are_listed_together(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("name: x\nfoo: 1\n")
+    (tmp_path / "profile.yaml").write_text("bar: 1\n")
+    done = gameday("check", "plan.yaml", "--profile", "profile.yaml", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    for said in ("plan.yaml:2: foo", "plan.yaml:1: load: is missing", "profile.yaml:1: bar", "name: is missing"):
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x00\x01\x02", b"{}", b'{"schema": "aia-gameday/run/999"}', b"[1]"])
+def test_a_run_directory_without_a_readable_manifest_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    if content is not None:
+        (tmp_path / "run" / "manifest.json").write_bytes(content)
+    done = gameday("report", "run", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "manifest" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("run",), ("fly",), ("run", "a", "b"), ("check", "--colour"), ("report", "nowhere")]
+)
+def test_a_command_that_makes_no_sense_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = gameday(*arguments, cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
+
+
+def test_an_existing_run_directory_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(SHORT_PLAN)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("data")
+    done = gameday("run", "plan.yaml", "--out", "run", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert (tmp_path / "run" / "precious").read_text() == "data"
+
+
+def test_recover_with_nothing_open_exits_0(tmp_path: Path) -> None:
+    done = gameday("recover", cwd=tmp_path, ledger=tmp_path / "ledger")
+    assert done.returncode == 0, done.stderr
+    assert "nothing" in done.stdout
+
+
+def test_init_writes_files_that_check_accepts_and_overwrites_none(tmp_path: Path) -> None:
+    assert gameday("init", "mine", cwd=tmp_path, ledger=tmp_path).returncode == 0
+    checked = gameday("check", "mine/plan.yaml", cwd=tmp_path, ledger=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert "nothing was sent" in checked.stdout
+    again = gameday("init", "mine", cwd=tmp_path, ledger=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    shutil.rmtree(tmp_path / "mine")
