@@ -1,6 +1,6 @@
 """What is known of a run while it runs: follows the files of the run directory as they grow."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -150,7 +150,7 @@ class Progress:
 
 def describe(event: Event) -> str:
     """One line for people about an event; empty for those that are no news."""
-    data = {**_BLANK, **event.data}
+    data = defaultdict(str, event.data)
     if event.kind is EventKind.FAULT:
         return f"{data['fault_id']} {data['fault'] or data['experiment']} {data['state']} {data['target']}".rstrip()
     if event.kind is EventKind.INVARIANT and not data["violated"]:
@@ -158,7 +158,6 @@ def describe(event: Event) -> str:
     return _SENTENCES.get(event.kind, "").format_map(data)
 
 
-_BLANK = dict.fromkeys(("fault_id", "fault", "experiment", "target", "violated"), "")
 _SENTENCES = {
     EventKind.PHASE: "phase {phase}",
     EventKind.TARGET: "{process} {state}",
