@@ -53,7 +53,9 @@ _REMOVE = Script(
     + """
 local id = ARGV[1]
 for _, agent in ipairs(redis.call('SMEMBERS', 'aia:agents-of:' .. id)) do remove_agent(agent) end
-for _, session in ipairs(redis.call('SMEMBERS', 'aia:sessions:' .. id)) do redis.call('DEL', 'aia:session:' .. session) end
+for _, session in ipairs(redis.call('SMEMBERS', 'aia:sessions:' .. id)) do
+  redis.call('DEL', 'aia:session:' .. session)
+end
 close_account('user:' .. id)
 local email = redis.call('HGET', 'aia:user:' .. id, 'email')
 if email then redis.call('DEL', 'aia:email:' .. email) end

@@ -13,7 +13,7 @@ HOUSE = "house"
 """Owner of the agents that are always there."""
 
 LUA_CHOOSE_AGENT = """
--- The least busy agent that has all skills at no more than max_cost (then the cheapest, then by name); nil when none has.
+-- The least busy agent with all skills at no more than max_cost, then the cheapest, then by name; nil when none is.
 local MOST_CANDIDATES = 200
 local function choose_agent(skills, max_cost)
   local sets = {}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from target import task_answers
 from target.agent_directory import Agent, AgentTaken, Offer, SystemMetrics, TreasuryEmpty
-from target.auth import SignedIn
+from target.auth import MUST_BE_SIGNED_IN, SignedIn
 from target.services import Injected
 from target.task_answers import Accepted, TaskProgress
 from target.tasks import Wanted
@@ -82,17 +82,15 @@ async def register_agent(new: NewAgent, caller: SignedIn, services: Injected) ->
     return agent
 
 
-@router.get("")
-async def list_agents(
-    caller: SignedIn, services: Injected, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> AgentList:
+@router.get("", dependencies=[MUST_BE_SIGNED_IN])
+async def list_agents(services: Injected, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> AgentList:
     """The agents that registered first."""
     agents, total = await services.agents.listing(limit)
     return AgentList(agents=agents, total=total)
 
 
-@router.get("/metrics/system")
-async def system_metrics(caller: SignedIn, services: Injected) -> SystemMetrics:
+@router.get("/metrics/system", dependencies=[MUST_BE_SIGNED_IN])
+async def system_metrics(services: Injected) -> SystemMetrics:
     """The agent system in numbers."""
     return await services.agents.metrics()
 

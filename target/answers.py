@@ -21,6 +21,8 @@ class MarkAnswers:
         self._headers = [(b"x-served-by", served_by.encode()), *_SECURITY_HEADERS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, WebSocket or lifespan."""
+
         async def marking_send(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.accept", "websocket.http.response.start"}:
                 message["headers"] = [*message.get("headers", []), *self._headers]
@@ -37,6 +39,7 @@ class CountRequests:
         self._counters = counters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, WebSocket or lifespan."""
         if scope["type"] == "http":
             await self._count_request(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -37,7 +37,7 @@ _PARTS = (health, auth, model_control, agents, workflows, economy, governance, p
 def application(
     settings: Settings, secrets: Secrets, *, name: str, pid: int, counters: Counters, telemetry: Telemetry
 ) -> ASGIApp:
-    """The application of replica `name`, with its middleware, outermost first: counting, marking, measuring, defects."""
+    """The application of replica `name`, with its middleware, outermost first: count, mark, measure, break."""
     planted = defects.planted(settings.defects, seed=f"{settings.seed}/{name}")
 
     @asynccontextmanager

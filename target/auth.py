@@ -57,7 +57,7 @@ class TokenPair(BaseModel):
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int
 
 
@@ -97,7 +97,10 @@ async def signed_in(connection: HTTPConnection, response: Response, services: In
     return caller
 
 
-SignedIn = Annotated[Caller, Depends(signed_in)]
+MUST_BE_SIGNED_IN = Depends(signed_in)
+"""For endpoints that do not care who is asking."""
+
+SignedIn = Annotated[Caller, MUST_BE_SIGNED_IN]
 
 
 async def admit(token: str, services: Services) -> tuple[Caller, int]:

@@ -71,7 +71,7 @@ class Child:
             self.state = "running"
 
     def reap(self) -> int:
-        """Note that the process has ended; it is due again after a back-off. Returns its exit code (negative: the signal)."""
+        """Note that the process has ended and when it is due again; returns its exit code (negative: the signal)."""
         assert self.process is not None
         code = self.process.wait()
         os.close(self.pid_fd)
@@ -103,7 +103,7 @@ class Child:
 
 
 def report_ready(**facts: str) -> None:
-    """In a child: tell the supervisor that it is ready, with what it needs to know. Says nothing without a supervisor."""
+    """In a child: tell the supervisor, if there is one, that it is ready, and what it needs to know."""
     fd = os.environ.pop(READY_FD_VARIABLE, None)
     if fd is not None:
         with contextlib.suppress(BrokenPipeError), os.fdopen(int(fd), "w") as pipe:

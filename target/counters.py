@@ -1,7 +1,7 @@
 """Counts of one API replica in a file that is mapped into memory, so that they survive its SIGKILL.
 
-The file holds eight unsigned 64-bit little-endian numbers, in the order of `NAMES`. The kernel keeps what was written to
-the mapping however the replica ends, and its next incarnation goes on counting in the same file.
+The file holds eight unsigned 64-bit little-endian numbers, in the order of `NAMES`. The kernel keeps what was written
+to the mapping however the replica ends, and its next incarnation goes on counting in the same file.
 """
 
 import mmap

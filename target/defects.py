@@ -35,6 +35,7 @@ class EvenShare:
         self._carried = phase
 
     def __call__(self) -> bool:
+        """Whether it happens this time."""
         self._carried += self._percent
         if self._carried < 100:
             return False
@@ -134,6 +135,7 @@ class PlantedFaults:
         self._leaked: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, WebSocket or lifespan."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

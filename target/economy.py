@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from target.agents import AgentId
-from target.auth import SignedIn
+from target.auth import MUST_BE_SIGNED_IN, SignedIn
 from target.ledger import Summary
 from target.services import Injected
 
@@ -30,8 +30,8 @@ class DistributionDone(BaseModel):
     treasury: int
 
 
-@router.get("/mas/api/v1/economic/summary")
-async def economic_summary(caller: SignedIn, services: Injected) -> Summary:
+@router.get("/mas/api/v1/economic/summary", dependencies=[MUST_BE_SIGNED_IN])
+async def economic_summary(services: Injected) -> Summary:
     """All holdings at one moment."""
     return await services.ledger.summary()
 

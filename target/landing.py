@@ -10,7 +10,8 @@ PAGE: Final = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>AIA</title>
 <style>
-body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; color-scheme: light dark }
+body { font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+:root { color-scheme: light dark }
 </style>
 </head>
 <body>

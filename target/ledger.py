@@ -1,6 +1,6 @@
 """The token ledger: one hash in Valkey whose fields always add up to the total supply.
 
-Fields: `treasury`, `staked`, and one per account (`agent:ID`, `user:ID`). Every change is a transfer inside one Lua script.
+Fields: `treasury`, `staked`, and one per account (`agent:ID`, `user:ID`). Every change is a transfer inside one script.
 """
 
 from dataclasses import dataclass

@@ -6,11 +6,11 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field
 
 from target.agents import AgentId
-from target.auth import SignedIn
+from target.auth import MUST_BE_SIGNED_IN
 from target.services import Injected
 from target.store import Script
 
-router = APIRouter(prefix="/performance", tags=["performance"])
+router = APIRouter(prefix="/performance", tags=["performance"], dependencies=[MUST_BE_SIGNED_IN])
 
 _RECORD = Script("""
 local id, key = ARGV[1], 'aia:agent:' .. ARGV[1]
@@ -64,7 +64,7 @@ class Rankings(BaseModel):
 
 
 @router.post("/record")
-async def record(new: NewRecord, caller: SignedIn, services: Injected) -> Recorded:
+async def record(new: NewRecord, services: Injected) -> Recorded:
     """Record a score."""
     recorded = await services.store.document(_RECORD, Recorded, new.agent_id, str(new.score))
     if not recorded.records:
@@ -73,6 +73,6 @@ async def record(new: NewRecord, caller: SignedIn, services: Injected) -> Record
 
 
 @router.get("/rankings")
-async def rankings(caller: SignedIn, services: Injected, limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> Rankings:
+async def rankings(services: Injected, limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> Rankings:
     """The best agents."""
     return await services.store.document(_RANKINGS, Rankings, limit)

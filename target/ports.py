@@ -14,7 +14,7 @@ def free_loopback_port() -> int:
 
 
 def reserve(host: str, port: int) -> socket.socket:
-    """A bound socket that never listens, but keeps `port` (0: a free one) for the replicas, which share it by SO_REUSEPORT.
+    """A bound socket that never listens, but keeps `port` (0: a free one) for the replicas, which share it.
 
     The port is first taken without SO_REUSEPORT, since with it the kernel would let us join a stranger's port.
     Raises TargetError (exit code 2) when the port is in use or the host is not ours.
@@ -28,7 +28,7 @@ def reserve(host: str, port: int) -> socket.socket:
             chosen: int = probe.getsockname()[1]
         return bound_socket(host, chosen)
     except OSError as error:
-        message = f"cannot listen on {host} port {port}: {error.strerror}; choose another with --host and --port (0 takes a free one)"
+        message = f"cannot listen on {host} port {port}: {error.strerror}; choose another (--port 0 takes a free one)"
         raise TargetError(message, exit_code=2) from error
 
 

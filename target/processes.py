@@ -22,10 +22,10 @@ def spawn(
     pass_fds: Sequence[int] = (),
     dies_with_parent: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a session of its own, its output appended to `log_file`; the kernel kills it when the parent ends.
+    """Start `command`, its output appended to `log_file`; the kernel kills it when the parent ends.
 
-    Must be called from a thread that lives as long as the process, since the kernel's death signal follows the *thread* that forked.
-    Raises OSError when the program cannot be started.
+    Must be called from a thread that lives as long as the process, since the kernel's death signal follows the *thread*
+    that forked. Raises OSError when the program cannot be started.
     """
     parent = os.getpid()
 
@@ -42,7 +42,7 @@ def spawn(
             stderr=log,
             env=dict(environment),
             pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C in a terminal reaches the supervisor alone, which then stops things in order
+            start_new_session=True,  # Ctrl-C in a terminal is for the supervisor, which stops all in order
             preexec_fn=ask_for_death_signal if dies_with_parent else None,  # noqa: PLW1509 - the supervisor has one thread
         )
 

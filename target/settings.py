@@ -1,4 +1,4 @@
-"""What the supervisor tells its children: one frozen record, handed over in the environment so that no secret is ever in argv."""
+"""What the supervisor tells its children, in the environment, so that no secret is ever in argv."""
 
 import json
 import os

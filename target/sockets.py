@@ -35,7 +35,7 @@ class Incoming(BaseModel):
 
 
 @router.websocket("/mas/api/v1/agents/ws/frontend/{client_id}")
-async def front_end(websocket: WebSocket, client_id: str, services: Injected) -> None:
+async def front_end(websocket: WebSocket, services: Injected) -> None:
     """Push metrics each second, answer pings."""
     if await _caller(websocket, services) is None:
         return

@@ -4,10 +4,8 @@ Whatever must hold even when a process is killed half-way (money, task states) i
 entirely or not at all.
 """
 
-import functools
 import hashlib
 import json
-from collections.abc import Hashable
 from typing import Any, TypeVar
 
 import valkey.asyncio as valkey
@@ -34,9 +32,13 @@ _MOST_CONNECTIONS = 100
 _Document = TypeVar("_Document")
 
 
-@functools.cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)  # costs milliseconds to make
+_adapters: dict[type, TypeAdapter[Any]] = {}  # kept, since one costs milliseconds to make
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
 
 
 class Script:

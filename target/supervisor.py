@@ -1,4 +1,4 @@
-"""The parent of everything: starts Valkey, replicas and workers in order, restarts what dies, takes all down with itself."""
+"""The parent of all processes: starts them in order, restarts what dies, takes all down with itself."""
 
 import logging
 import os
@@ -23,7 +23,10 @@ _STOP_GRACE_S = 4.0
 
 
 class Supervisor:
-    """One running target; `state_file` says what it consists of. `run` returns when SIGTERM or SIGINT came or the process `parent_pid` has ended."""
+    """One running target: Valkey, API replicas, agent workers; `state_file` says what runs where.
+
+    `run` returns after SIGTERM, SIGINT, or the end of the process `parent_pid`.
+    """
 
     def __init__(
         self, settings: Settings, secrets: Secrets, *, replicas: int, workers: int, parent_pid: int | None = None
@@ -37,7 +40,7 @@ class Supervisor:
         redis_command = valkey_server.prepare(
             settings.state_dir / "redis", port=settings.redis_port, password=secrets.redis_password
         )
-        self._redis_answers = lambda: valkey_server.answers(port=settings.redis_port, password=secrets.redis_password)
+        self._redis_password = secrets.redis_password
         self._redis = Child("redis", "redis", redis_command, log_file=self._log_file("redis"), environment=_plain())
         environment = _plain() | to_environment(settings, secrets)
         self._others = [
@@ -46,7 +49,7 @@ class Supervisor:
         ]
 
     def run(self, on_ready: Callable[[], None]) -> None:
-        """Bring all up, call `on_ready`, and keep it up until told to stop; nothing is left when this returns or raises.
+        """Bring all up, call `on_ready`, keep all up until told to stop; nothing is left when this returns or raises.
 
         Raises TargetError when something ends, or is not ready within a minute, while starting for the first time.
         """
@@ -114,7 +117,9 @@ class Supervisor:
         for child in self._children:
             if child.state == "down" and child.due_at <= now:
                 self._start(child)
-        if self._redis.state == "starting" and self._redis_answers():
+        if self._redis.state == "starting" and valkey_server.answers(
+            port=self._settings.redis_port, password=self._redis_password
+        ):
             self._redis.state = "running"
             self._write_state()
 

@@ -41,7 +41,8 @@ end
 _SUBMIT = Script(
     LUA_WRITE_TASK
     + """
-local task, wanted, now_ns, retention_s, queued = cjson.decode(ARGV[1]), cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local task, wanted = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
+local now_ns, retention_s, queued = ARGV[3], ARGV[4], ARGV[5]
 if wanted ~= cjson.null then
   local agent = choose_agent(wanted.skills, wanted.max_cost)
   if not agent then return '{"accepted":false}' end

@@ -38,6 +38,7 @@ class MeasureRequests:
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, WebSocket or lifespan."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

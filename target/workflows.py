@@ -1,4 +1,4 @@
-"""Workflows: templates of steps that depend on each other; a step is an agent task that starts after its predecessors."""
+"""Workflows: templates of steps that depend on each other; each step is an agent task."""
 
 import secrets
 import time
