@@ -1,18 +1,21 @@
 """All frames of a run as numpy columns: exact counts per endpoint, outcome and second, and merged histograms."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from journal.frame_file import Damage, scan
+from journal.frame_table import FrameTable
 from journal.frames import Frame
 from journal.histogram import BUCKETS, Histogram
 from journal.outcomes import Endpoint, Kind, Outcome
 
 OUTCOMES = len(Outcome)
+LONGEST_SILENCE_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,9 @@ class FrameColumns:
     """S seconds from `first_second` on, E endpoints, O outcomes, T thresholds.
 
     count, shape (E, O, S): operations by second of completion. over, shape (T, E, O, S): those at or above a
-    threshold. started, shape (E, S): by second of intended start. in_flight, shape (E, S). users, shape (S,).
-    reporting, shape (S,): how many workers sent a frame for this second; where it is less than expected, a zero
-    elsewhere means "not known".
+    threshold. started, shape (E, S): by second of intended start. in_flight, shape (E, S), and users, shape (S,): at
+    the end of the second. reporting, shape (S,): how many workers sent a frame for this second; where it is less than
+    expected, a zero elsewhere means "not known".
     """
 
     first_second: int
@@ -95,122 +98,152 @@ class FrameColumns:
 
 def read_columns(path: Path) -> FrameColumns:
     """The columns of a file of frames; damage is named in them, a missing file has no seconds."""
-    data = path.read_bytes() if path.exists() else b""
-    frames: list[Frame] = []
-    damages: list[Damage] = []
-    for found in scan(data, path.name):
-        (frames if isinstance(found, Frame) else damages).append(found)  # type: ignore[arg-type]
-    return merge(frames, damages)
+    table, damages = FrameTable(), []
+    for found in scan(path.read_bytes() if path.exists() else b"", path.name):
+        if isinstance(found, Damage):
+            damages.append(found)
+        else:
+            table.add(found)
+    return _columns(table, damages, path.name)
 
 
-def merge(frames: Iterable[Frame], damages: Iterable[Damage] = ()) -> FrameColumns:
+def merge(frames: Iterable[Frame]) -> FrameColumns:
     """The columns of some frames; a frame that arrived twice (same worker and sequence) counts once."""
-    unique = list({(frame.worker, frame.sequence): frame for frame in frames}.values())
-    first = min((frame.second for frame in unique), default=0)
-    length = max((frame.second for frame in unique), default=-1) + 1 - first if unique else 0
-    endpoints = tuple(sorted({endpoint for frame in unique for endpoint in frame.endpoints}))
-    filler = _Filler(first, length, endpoints, _thresholds(unique))
-    for frame in unique:
-        filler.add(frame)
-    return filler.columns(_workers(unique), tuple(damages))
-
-
-def _thresholds(frames: Iterable[Frame]) -> tuple[int, ...]:
-    found = {
-        threshold_us
-        for frame in frames
-        for seen in frame.endpoints.values()
-        for ended in seen.outcomes.values()
-        for threshold_us in ended.over
-    }
-    return tuple(sorted(found))
-
-
-def _workers(frames: list[Frame]) -> tuple[WorkerRecord, ...]:
-    by_name: dict[str, list[Frame]] = {}
+    table = FrameTable()
     for frame in frames:
-        by_name.setdefault(frame.worker, []).append(frame)
-    return tuple(_worker(name, sent) for name, sent in sorted(by_name.items()))
+        table.add(frame)
+    return _columns(table, [], "")
 
 
-def _worker(name: str, frames: list[Frame]) -> WorkerRecord:
-    numbers = {frame.sequence for frame in frames}
-    newest = max(frames, key=lambda frame: frame.sequence)
-    return WorkerRecord(
-        name=name,
-        frames=len(frames),
-        missing=tuple(sorted(set(range(1, max(numbers) + 1)) - numbers)),
-        first_second=min(frame.second for frame in frames),
-        last_second=max(frame.second for frame in frames),
-        complete=any(frame.last for frame in frames),
-        unfinished=sum(seen.in_flight for endpoint, seen in newest.endpoints.items() if endpoint.kind is Kind.REQUEST),
+def _columns(table: FrameTable, damages: list[Damage], path: str) -> FrameColumns:
+    kept, strays = _without_strays(table, path)
+    second = table.frames[2]
+    first = int(second[kept].min(initial=np.iinfo(np.int64).max)) if kept.any() else 0
+    length = int(second[kept].max()) + 1 - first if kept.any() else 0
+    return _Assembly(table, kept, first, length).columns(tuple(damages) + strays)
+
+
+def _without_strays(table: FrameTable, path: str) -> tuple[NDArray[np.bool_], tuple[Damage, ...]]:
+    """Which frames to keep: a date far from all others would stretch the columns beyond all memory."""
+    worker, sequence, second = table.frames[:3]
+    if second.size == 0:
+        return np.zeros(0, dtype=bool), ()
+    middle = int(np.median(second))
+    away_s = np.abs(second.astype(np.float64) - middle)
+    kept = away_s <= second.size + LONGEST_SILENCE_S
+    names = tuple(table.workers)
+    return kept, tuple(
+        Damage(path, 0, 0, f"frame {sequence[i]} of {names[worker[i]]} is dated {away_s[i]:.0f} s away from the others")
+        for i in np.flatnonzero(~kept)
     )
 
 
-class _Filler:
-    """Adds frames into arrays of the final shape."""
+class _Assembly:
+    """Scatters the rows of a table into arrays of the final shape."""
 
-    def __init__(self, first: int, length: int, endpoints: tuple[Endpoint, ...], thresholds: tuple[int, ...]) -> None:
+    def __init__(self, table: FrameTable, kept: NDArray[np.bool_], first: int, length: int) -> None:
+        self.table = table
+        self.kept = kept
         self.first = first
-        self.endpoints = endpoints
-        self.thresholds = thresholds
-        self.row = {endpoint: index for index, endpoint in enumerate(endpoints)}
-        self.plane = {threshold_us: index for index, threshold_us in enumerate(thresholds)}
-        size = len(endpoints)
-        self.count = np.zeros((size, OUTCOMES, length), dtype=np.int64)
-        self.over = np.zeros((len(thresholds), size, OUTCOMES, length), dtype=np.int64)
-        self.started = np.zeros((size, length), dtype=np.int64)
-        self.in_flight = np.zeros((size, length), dtype=np.int64)
-        self.users = np.zeros(length, dtype=np.int64)
-        self.reporting = np.zeros(length, dtype=np.int64)
-        self.names: dict[str, int] = {}
-        self.buckets: list[NDArray[np.int64]] = []
+        self.length = length
+        self.endpoints = tuple(sorted(table.endpoints))
+        rank = {endpoint: row for row, endpoint in enumerate(self.endpoints)}
+        self.row = np.array([rank[endpoint] for endpoint in table.endpoints], dtype=np.int64)
+        self.column = np.where(kept, table.frames[2] - first, 0)
 
-    def add(self, frame: Frame) -> None:
-        column = frame.second - self.first
-        self.users[column] += frame.users
-        self.reporting[column] += 1
-        for endpoint, seen in frame.endpoints.items():
-            row = self.row[endpoint]
-            self.started[row, column] += seen.started
-            self.in_flight[row, column] += seen.in_flight
-            for outcome, ended in seen.outcomes.items():
-                self.count[row, outcome, column] += ended.count
-                for threshold_us, slow in ended.over.items():
-                    self.over[self.plane[threshold_us], row, outcome, column] += slow
-                for name, buckets in ended.histograms.items():
-                    self._add_histogram(name, row, outcome, column, buckets)
-
-    def _add_histogram(self, name: str, row: int, outcome: Outcome, column: int, buckets: Mapping[int, int]) -> None:
-        number = self.names.setdefault(name, len(self.names))
-        rows = np.empty((6, len(buckets)), dtype=np.int64)
-        rows[0], rows[1], rows[2], rows[3] = number, row, outcome, column
-        rows[4] = list(buckets.keys())
-        rows[5] = list(buckets.values())
-        self.buckets.append(rows)
-
-    def columns(self, workers: tuple[WorkerRecord, ...], damages: tuple[Damage, ...]) -> FrameColumns:
-        table = np.concatenate(self.buckets, axis=1) if self.buckets else np.zeros((6, 0), dtype=np.int64)
-        histograms = HistogramColumns(
-            name=table[0].astype(np.int32),
-            endpoint=table[1].astype(np.int32),
-            outcome=table[2].astype(np.int8),
-            second=table[3].astype(np.int32),
-            index=table[4].astype(np.int32),
-            count=table[5],
-            names=tuple(self.names),
-        )
+    def columns(self, damages: tuple[Damage, ...]) -> FrameColumns:
+        """Everything, for all kept frames."""
+        latest = self._latest_of_their_second()
+        size, length = len(self.endpoints), self.length
+        frame, endpoint, started, in_flight = self._of_kept(self.table.started)
+        place = self.row[endpoint], self.column[frame]
+        thresholds_us, over = self._over()
         return FrameColumns(
             first_second=self.first,
             endpoints=self.endpoints,
-            thresholds_us=self.thresholds,
-            count=self.count,
-            over=self.over,
-            started=self.started,
-            in_flight=self.in_flight,
-            users=self.users,
-            reporting=self.reporting,
-            histograms=histograms,
-            workers=workers,
+            thresholds_us=thresholds_us,
+            count=self._count(),
+            over=over,
+            started=_scatter((size, length), place, started),
+            in_flight=_scatter((size, length), place, np.where(latest[frame], in_flight, 0)),
+            users=_scatter((length,), (self.column[latest],), self.table.frames[3][latest]),
+            reporting=_scatter((length,), (self.column[latest],), np.ones(int(latest.sum()), dtype=np.int64)),
+            histograms=self._histograms(),
+            workers=tuple(self._workers()),
             damages=damages,
         )
+
+    def _of_kept(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(rows[:, self.kept[rows[0]]])
+
+    def _latest_of_their_second(self) -> NDArray[np.bool_]:
+        """Where a worker sent several frames for one second, only its last says how things stood at the end."""
+        worker, sequence, second = self.table.frames[:3]
+        order = np.lexsort((sequence, second, worker))
+        order = order[self.kept[order]]
+        newer = (np.diff(worker[order]) == 0) & (np.diff(second[order]) == 0)
+        latest = self.kept.copy()
+        latest[order[:-1][newer]] = False
+        return latest
+
+    def _count(self) -> NDArray[np.int64]:
+        frame, endpoint, outcome, count = self._of_kept(self.table.ended)
+        shape = (len(self.endpoints), OUTCOMES, self.length)
+        return _scatter(shape, (self.row[endpoint], outcome, self.column[frame]), count)
+
+    def _over(self) -> tuple[tuple[int, ...], NDArray[np.int64]]:
+        frame, endpoint, outcome, threshold_us, count = self._of_kept(self.table.over)
+        thresholds_us, plane = np.unique(threshold_us, return_inverse=True)
+        shape = (thresholds_us.size, len(self.endpoints), OUTCOMES, self.length)
+        place = plane, self.row[endpoint], outcome, self.column[frame]
+        return tuple(int(threshold) for threshold in thresholds_us), _scatter(shape, place, count)
+
+    def _histograms(self) -> HistogramColumns:
+        frame, endpoint, outcome, name, size = self.table.histograms
+        index, count = self.table.buckets
+        kept = np.repeat(self.kept[frame], size)
+
+        def per_bucket(values: NDArray[np.int64], dtype: type) -> NDArray[Any]:
+            return np.asarray(np.repeat(values.astype(dtype), size)[kept])
+
+        return HistogramColumns(
+            name=per_bucket(name, np.int32),
+            endpoint=per_bucket(self.row[endpoint], np.int32),
+            outcome=per_bucket(outcome, np.int8),
+            second=per_bucket(self.column[frame], np.int32),
+            index=index[kept].astype(np.int32),
+            count=count[kept].astype(np.int64),
+            names=tuple(self.table.names),
+        )
+
+    def _workers(self) -> Iterator[WorkerRecord]:
+        for name, number in sorted(self.table.workers.items()):
+            mine = np.flatnonzero((self.table.frames[0] == number) & self.kept)
+            if mine.size:
+                yield self._worker(name, mine)
+
+    def _worker(self, name: str, mine: NDArray[np.int64]) -> WorkerRecord:
+        _, sequence, second, _, last = self.table.frames
+        numbers = {int(value) for value in sequence[mine]}
+        return WorkerRecord(
+            name=name,
+            frames=len(numbers),
+            missing=tuple(sorted(set(range(1, max(numbers) + 1)) - numbers)),
+            first_second=int(second[mine].min()),
+            last_second=int(second[mine].max()),
+            complete=bool(last[mine].any()),
+            unfinished=self._open_requests(int(mine[np.argmax(sequence[mine])])),
+        )
+
+    def _open_requests(self, number: int) -> int:
+        frame, endpoint, _, in_flight = self.table.started
+        is_request = np.array([endpoint.kind is Kind.REQUEST for endpoint in self.table.endpoints], dtype=bool)
+        return int(in_flight[(frame == number) & is_request[endpoint]].sum())
+
+
+def _scatter(
+    shape: tuple[int, ...], place: tuple[NDArray[np.int64], ...], values: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    total = np.zeros(shape, dtype=np.int64)
+    np.add.at(total, place, values)
+    return total

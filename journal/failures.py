@@ -1,11 +1,13 @@
 """Single operations that did not end well, kept one by one as far as there is room; frames hold the full counts."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from journal.frame_file import Damage
-from journal.json_lines import read_json_lines
+from journal.json_lines import read_records
 from journal.outcomes import Endpoint, Kind, Outcome
+from journal.records import parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,11 @@ class Failure:
 
 def read_failures(path: Path) -> tuple[list[Failure], list[Damage]]:
     """All failures in order of time, and what could not be read."""
-    failures, damages = [], []
-    for record in read_json_lines(path):
-        if isinstance(record, Damage):
-            damages.append(record)
-        elif all(field.name in record for field in fields(Failure)):
-            failures.append(Failure(**{field.name: record[field.name] for field in fields(Failure)}))
-        else:
-            damages.append(Damage(path.name, 0, 0, f"a failure of an unknown form: {record!r:.80}"))
+    failures, damages = read_records(path, _parse, "a failure")
     return sorted(failures, key=lambda failure: failure.at_ns), damages
+
+
+def _parse(data: dict[str, Any]) -> Failure | None:
+    failure = parsed(Failure, data)
+    known = failure is not None and failure.kind in Kind.__members__ and failure.outcome in Outcome.__members__
+    return failure if known else None

@@ -7,10 +7,15 @@ from pathlib import Path
 
 from journal.frames import HEADER, MAX_PAYLOAD_BYTES, SYNC, Frame, checksum_holds, decode, encode
 
+TORN = "torn frame"
+
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A stretch of a file that holds no readable frame: byte offset, length, and what seems to have happened."""
+    """A stretch of a file that cannot be read: byte offset, length, and what seems to have happened.
+
+    Length 0: what is there was read, but cannot be true.
+    """
 
     path: str
     offset: int
@@ -18,6 +23,8 @@ class Damage:
     what: str
 
     def __str__(self) -> str:
+        if self.length == 0:
+            return f"{self.path}: {self.what}"
         return f"{self.path}: {self.length} bytes at offset {self.offset} are unreadable ({self.what})"
 
 
@@ -55,19 +62,21 @@ def scan(data: bytes, path: str = "") -> Iterator[Frame | Damage]:
             offset = after
             continue
         resume = _next_readable(data, offset + 1)
+        if what == TORN and resume < end:
+            what = "length runs past the next frame"
         yield Damage(path, offset, resume - offset, what)
         offset = resume
 
 
 def _read_at(data: bytes, offset: int) -> tuple[Frame | None, int, str]:
     if len(data) - offset < HEADER.size:
-        return None, 0, "torn header"
+        return None, 0, TORN
     sync, length, checksum = HEADER.unpack_from(data, offset)
     if sync != SYNC:
         return None, 0, "no sync word"
     start = offset + HEADER.size
     if length > MAX_PAYLOAD_BYTES or start + length > len(data):
-        return None, 0, "torn frame" if length <= MAX_PAYLOAD_BYTES else "impossible length"
+        return None, 0, TORN if length <= MAX_PAYLOAD_BYTES else "impossible length"
     payload = data[start : start + length]
     if not checksum_holds(length, checksum, payload):
         return None, 0, "checksum mismatch"

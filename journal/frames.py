@@ -4,20 +4,26 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from journal.errors import HarnessDefect
+from journal.histogram import BUCKETS
 from journal.outcomes import Endpoint, Kind, Outcome
 
 SYNC = b"\xf1GDF"
 HEADER = struct.Struct("<4sII")
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
-_PREFIX = struct.Struct("<QqIB")
+_PREFIX = struct.Struct("<qqIB")
 _ENDPOINT = struct.Struct("<BIIB")
 _OUTCOME = struct.Struct("<BIBB")
 _THRESHOLD = struct.Struct("<II")
-_BUCKETS = struct.Struct("<I")
+_U32 = struct.Struct("<I")
 _U16 = struct.Struct("<H")
 _LAST = 1
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +61,26 @@ class Frame:
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as bytes: sync word, payload length, CRC-32 of length and payload, payload."""
-    payload = _encode_payload(frame)
-    length = _BUCKETS.pack(len(payload))
+    """The frame as bytes: sync word, payload length, CRC-32 of length and payload, payload.
+
+    Raises:
+        HarnessDefect: a number or the whole does not fit into the format.
+    """
+    try:
+        payload = _encode_payload(frame)
+    except struct.error as error:
+        raise HarnessDefect(f"frame {frame.sequence} of {frame.worker} does not fit its format: {error}") from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise HarnessDefect(
+            f"frame {frame.sequence} of {frame.worker} has {len(payload)} bytes, too many to be read back"
+        )
+    length = _U32.pack(len(payload))
     return HEADER.pack(SYNC, len(payload), zlib.crc32(payload, zlib.crc32(length))) + payload
 
 
 def checksum_holds(length: int, checksum: int, payload: bytes | memoryview) -> bool:
     """Whether the CRC-32 covers this length and payload."""
-    return zlib.crc32(payload, zlib.crc32(_BUCKETS.pack(length))) == checksum
+    return zlib.crc32(payload, zlib.crc32(_U32.pack(length))) == checksum
 
 
 def _text(value: str) -> bytes:
@@ -88,7 +105,7 @@ def _encode_outcome(outcome: Outcome, ended: OutcomeSecond) -> list[bytes]:
     for name, buckets in ended.histograms.items():
         indices = sorted(buckets)
         counts = [buckets[index] for index in indices]
-        parts += (_text(name), _BUCKETS.pack(len(indices)), struct.pack(f"<{2 * len(indices)}I", *indices, *counts))
+        parts += (_text(name), _U32.pack(len(indices)), struct.pack(f"<{2 * len(indices)}I", *indices, *counts))
     return parts
 
 
@@ -105,6 +122,10 @@ class _Cursor:
         values = layout.unpack_from(self.data, self.offset)
         self.offset += layout.size
         return values
+
+    def pair(self, layout: struct.Struct) -> tuple[int, int]:
+        first, second = self.take(layout)
+        return first, second
 
     def text(self) -> str:
         (length,) = self.take(_U16)
@@ -130,24 +151,41 @@ def _decode_payload(cursor: _Cursor) -> Frame:
     sequence, second, users, flags = cursor.take(_PREFIX)
     worker = cursor.text()
     (number,) = cursor.take(_U16)
-    endpoints = dict(_decode_endpoint(cursor) for _ in range(number))
+    endpoints = _distinct([_decode_endpoint(cursor) for _ in range(number)])
+    if sequence < 1 or cursor.offset != len(cursor.data):
+        raise ValueError(f"sequence number {sequence}, {len(cursor.data) - cursor.offset} bytes left over")
     return Frame(worker, sequence, second, users, endpoints, bool(flags & _LAST))
 
 
 def _decode_endpoint(cursor: _Cursor) -> tuple[Endpoint, EndpointSecond]:
     kind, started, in_flight, outcomes = cursor.take(_ENDPOINT)
     endpoint = Endpoint(Kind(kind), cursor.text(), cursor.text())
-    return endpoint, EndpointSecond(started, in_flight, dict(_decode_outcome(cursor) for _ in range(outcomes)))
+    return endpoint, EndpointSecond(started, in_flight, _distinct([_decode_outcome(cursor) for _ in range(outcomes)]))
 
 
 def _decode_outcome(cursor: _Cursor) -> tuple[Outcome, OutcomeSecond]:
     outcome, count, thresholds, histograms = cursor.take(_OUTCOME)
-    over = {pair[0]: pair[1] for pair in (cursor.take(_THRESHOLD) for _ in range(thresholds))}
-    return Outcome(outcome), OutcomeSecond(count, over, dict(_decode_histogram(cursor) for _ in range(histograms)))
+    over = _distinct([cursor.pair(_THRESHOLD) for _ in range(thresholds)])
+    named = _distinct([_decode_histogram(cursor) for _ in range(histograms)])
+    return Outcome(outcome), OutcomeSecond(count, over, named)
 
 
 def _decode_histogram(cursor: _Cursor) -> tuple[str, dict[int, int]]:
     name = cursor.text()
-    (size,) = cursor.take(_BUCKETS)
+    (size,) = cursor.take(_U32)
     numbers = cursor.numbers(2 * size)
-    return name, dict(zip(numbers[:size], numbers[size:], strict=True))
+    indices, counts = numbers[:size], numbers[size:]
+    if max(indices, default=0) >= BUCKETS:
+        raise ValueError(f"bucket {max(indices)} of {BUCKETS}")
+    buckets = dict(zip(indices, counts, strict=True))
+    if len(buckets) != size:
+        raise ValueError("a bucket is listed twice")
+    return name, buckets
+
+
+def _distinct(pairs: list[tuple[Key, Value]]) -> dict[Key, Value]:
+    """The pairs as a dict; a key that is there twice would drop what came first, so it is an error."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("something is listed twice")
+    return found

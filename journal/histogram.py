@@ -84,11 +84,11 @@ class Histogram:
         return int(self.counts.sum())
 
     def quantile_us(self, share: float) -> float:
-        """The value at rank ⌈share·n⌉ in µs, as the upper end of its bucket; NaN when empty."""
+        """The value at rank ⌈share·n⌉ in µs, as the upper end of its bucket; NaN when empty. `share` is in [0, 1]."""
         n = len(self)
         if n == 0:
             return float("nan")
-        rank = max(1, int(np.ceil(share * n - 1e-9)))
+        rank = min(max(1, int(np.ceil(share * n - 1e-9))), n)
         return float(_HIGHEST[int(np.searchsorted(np.cumsum(self.counts), rank))])
 
     def mean_us(self) -> float:

@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from journal.frame_file import Damage
+
+Record = TypeVar("Record")
 
 
 class JsonLines:
@@ -14,7 +16,14 @@ class JsonLines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._close_torn_line()
+
+    def _close_torn_line(self) -> None:
+        """A line that a killed writer left unfinished must not swallow our first one."""
+        size = os.fstat(self._descriptor).st_size
+        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
+            os.write(self._descriptor, b"\n")
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one object as one line."""
@@ -28,26 +37,44 @@ class JsonLines:
             self._descriptor = -1
 
 
-def read_json_lines(path: Path) -> Iterator[dict[str, Any] | Damage]:
-    """Every object of the file in order; a line that is none is returned as damage. A missing file is empty."""
+def read_records(
+    path: Path, parse: Callable[[dict[str, Any]], Record | None], noun: str
+) -> tuple[list[Record], list[Damage]]:
+    """What `parse` makes of every object of the file, and what could not be read, or not be parsed as a `noun`."""
+    records, damages = [], []
+    for offset, line in _lines(path):
+        data = _object(line)
+        record = None if data is None else parse(data)
+        if record is not None:
+            records.append(record)
+        else:
+            damages.append(Damage(path.name, offset, len(line), _reason(line, data, noun)))
+    return records, damages
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     if not path.exists():
         return
     offset = 0
     with path.open("rb") as file:
         for line in file:
-            record = _parse(line)
-            torn = not line.endswith(b"\n")
-            what = "torn last line" if torn else "not a JSON object"
-            yield record if record is not None else Damage(path.name, offset, len(line), what)
+            if line.strip():
+                yield offset, line
             offset += len(line)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def _reason(line: bytes, data: dict[str, Any] | None, noun: str) -> str:
+    if data is not None:
+        return f"not {noun}: {data!r:.80}"
+    return "not a JSON object" if line.endswith(b"\n") else "torn last line"
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
-    except ValueError:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    return data if isinstance(data, dict) else None
 
 
 class JsonLinesTail:
@@ -67,5 +94,5 @@ class JsonLinesTail:
             return []
         whole = fresh[: fresh.rfind(b"\n") + 1]
         self._offset += len(whole)
-        records = (_parse(line) for line in whole.splitlines())
+        records = (_object(line) for line in whole.split(b"\n"))
         return [record for record in records if record is not None]

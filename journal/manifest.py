@@ -88,7 +88,7 @@ def installed_versions(distributions: Iterable[str] = _DISTRIBUTIONS) -> dict[st
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Writes the manifest whole or not at all."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(to_json(manifest), indent=2, ensure_ascii=False) + "\n")
+    temporary.write_text(json.dumps(to_json(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 
@@ -112,5 +112,5 @@ def _load(path: Path) -> Any:
     except FileNotFoundError:
         remedy = "name a run directory, as printed at the end of a run"
         raise RunDirectoryError([Problem(str(path), "there is no manifest", remedy)]) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunDirectoryError([Problem(str(path), f"the manifest cannot be read: {error}")]) from error

@@ -1,7 +1,8 @@
 """Readings: one observation each of one process of the target or of the generator."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journal.frame_file import Damage
-from journal.json_lines import JsonLines, read_json_lines
+from journal.json_lines import JsonLines, read_records
+from journal.records import parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,11 @@ class ReadingSeries:
 
 def read_readings(path: Path) -> tuple[list[ReadingSeries], list[Damage]]:
     """One series per incarnation, in order of first appearance, and what could not be read."""
+    readings, damages = read_records(path, partial(parsed, Reading), "a reading")
     groups: dict[tuple[str, str], list[Reading]] = {}
-    damages = []
-    for record in read_json_lines(path):
-        reading = record if isinstance(record, Damage) else _parse(record)
-        if isinstance(reading, Reading):
-            groups.setdefault((reading.subject, reading.incarnation), []).append(reading)
-        else:
-            damages.append(reading or Damage(path.name, 0, 0, f"a reading of an unknown form: {record!r:.80}"))
-    return [_series(readings) for readings in groups.values()], damages
-
-
-def _parse(record: dict[str, Any]) -> Reading | None:
-    try:
-        return Reading(**{field.name: record[field.name] for field in fields(Reading)})
-    except KeyError:
-        return None
+    for reading in readings:
+        groups.setdefault((reading.subject, reading.incarnation), []).append(reading)
+    return [_series(group) for group in groups.values()], damages
 
 
 def _series(readings: list[Reading]) -> ReadingSeries:

@@ -1,8 +1,10 @@
 """Frozen dataclasses to JSON and back; reading checks types and names the place of every problem."""
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from journal.errors import Problem, RunDirectoryError
@@ -34,11 +36,33 @@ def from_json(cls: type[Record], data: Any, where: str) -> Record:
     return record  # type: ignore[no-any-return]
 
 
+def parsed(cls: type[Record], data: Any) -> Record | None:
+    """As `from_json`, but None where that raises: for files in which one bad line must not hide the others."""
+    problems: list[Problem] = []
+    record = _record(cls, data, "", problems)
+    return None if problems else record
+
+
+def int64(value: Any) -> int:
+    """The value, if it is an integer of at most 64 bits; one flipped bit can turn a time stamp into one that is not.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not _is_int64(value):
+        raise ValueError(f"{value!r:.60} is no 64-bit integer")
+    return int(value)
+
+
+def _is_int64(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
 def _record(cls: type, data: Any, where: str, problems: list[Problem]) -> Any:
     if not isinstance(data, Mapping):
         problems.append(Problem(where, f"expected an object, found {type(data).__name__}"))
         return None
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     values = {}
     for field in fields(cls):
         if field.name in data:
@@ -46,6 +70,11 @@ def _record(cls: type, data: Any, where: str, problems: list[Problem]) -> Any:
         elif field.default is MISSING and field.default_factory is MISSING:
             problems.append(Problem(f"{where}.{field.name}", "is missing"))
     return None if problems else cls(**values)
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
 
 
 def _value(hint: Any, data: Any, where: str, problems: list[Problem]) -> Any:
@@ -71,8 +100,8 @@ def _fits(hint: Any, origin: Any, arguments: tuple[Any, ...], data: Any) -> bool
         return True
     if origin is Literal:
         return data in arguments
-    if hint is float:
-        return isinstance(data, int | float) and not isinstance(data, bool)
-    if hint is int:
-        return isinstance(data, int) and not isinstance(data, bool)
+    if hint is float and isinstance(data, float):
+        return math.isfinite(data)
+    if hint in {int, float}:
+        return _is_int64(data)
     return isinstance(hint, type) and isinstance(data, hint)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from journal.frame_file import Damage
-from journal.json_lines import JsonLines, JsonLinesTail, read_json_lines
+from journal.json_lines import JsonLines, JsonLinesTail, read_records
+from journal.records import int64
 
 
 class EventKind(StrEnum):
@@ -63,7 +64,7 @@ class Event:
         """The event of one JSON object, or None when it is none."""
         try:
             rest = {key: value for key, value in record.items() if key not in {"at_ns", "kind"}}
-            return cls(int(record["at_ns"]), EventKind(record["kind"]), rest)
+            return cls(int64(record["at_ns"]), EventKind(record["kind"]), rest)
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -85,15 +86,7 @@ class Timeline:
 
 def read_timeline(path: Path) -> tuple[list[Event], list[Damage]]:
     """All events in order of time, and what could not be read."""
-    events, damages = [], []
-    for record in read_json_lines(path):
-        event = record if isinstance(record, Damage) else Event.parse(record)
-        if isinstance(event, Damage):
-            damages.append(event)
-        elif event is None:
-            damages.append(Damage(path.name, 0, 0, f"an event of an unknown form: {record!r:.80}"))
-        else:
-            events.append(event)
+    events, damages = read_records(path, Event.parse, "an event")
     return sorted(events, key=lambda event: event.at_ns), damages
 
 
