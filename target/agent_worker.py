@@ -27,6 +27,7 @@ _HEARTBEAT_VALID_S = 5.0
 _CLAIM_EVERY_S = 0.5
 _CLAIM_IDLE_MS = 2000
 _RETRY_AFTER_S = 0.2
+_STOP_LIMIT_S = 1.0
 
 
 class AgentWorker:
@@ -59,7 +60,8 @@ class AgentWorker:
         done, _ = await asyncio.wait([*loops, stopped], return_when=asyncio.FIRST_COMPLETED)
         for loop in loops:
             loop.cancel()
-        await asyncio.gather(*self._under_way.values())
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=_STOP_LIMIT_S)  # the rest is for another worker
         await self._store.close()
         for ended in done:
             ended.result()  # a loop ends by itself only with an error, which must not be lost
