@@ -120,9 +120,10 @@ class CutRequest:
 class FaultResult:
     """One fault. Times are seconds since the start of the load phase; None: it did not happen.
 
-    `effect` and `revert`: "seen", "none", "unknown"; "proven", "unproven", "failed".
+    `state` is a `State`. `effect` and `revert`: "seen", "none", "unknown"; "proven", "unproven", "failed".
     `detected_s`, `recovered_s`: seconds from the injection until users were hurt, and until they were well again;
-    `recovered_s` 0: they never were hurt. `budget_share`: part of the whole run's error budget burned in the window.
+    `recovered_s` 0: they never were hurt. `budget_share`: part of the whole run's error budget that the fault burned in
+    its window, beyond what was usual before it. `window_s`: begin and end of that window; empty when it never began.
     """
 
     id: str

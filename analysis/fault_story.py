@@ -1,0 +1,95 @@
+"""What the timeline tells of each fault: who, what, and when it reached which state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis.evidence import Evidence
+from journal.plan import PlannedFault
+from journal.timeline import EventKind, FaultState
+
+_TOLD_APART = {"fault_id", "fault", "experiment", "state", "target", "evidence", "hypothesis"}
+
+
+@dataclass(kw_only=True)
+class FaultStory:
+    """The events of one fault folded into one record; times in seconds since the origin, the first of each state."""
+
+    id: str
+    experiment: str = ""
+    fault: str = ""
+    hypothesis: str = ""
+    target: str = ""
+    planned_s: float = 0.0
+    plan: PlannedFault | None = None
+    times_s: dict[FaultState, float] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    def at(self, state: FaultState) -> float | None:
+        """When the fault reached this state."""
+        return self.times_s.get(state)
+
+    @property
+    def injected_s(self) -> float | None:
+        """When it began: where the injection itself was not written down, what must have come after it tells."""
+        return self._first(FaultState.INJECTED, FaultState.EFFECTIVE, FaultState.NO_EFFECT, FaultState.NOT_REVERTED)
+
+    @property
+    def over_s(self) -> float | None:
+        """When the fault was no longer in force: reverted, else proven to be."""
+        return self._first(FaultState.REVERTED, FaultState.PROVEN)
+
+    @property
+    def effect(self) -> str:
+        """ "seen", "none" or "unknown"."""
+        if FaultState.EFFECTIVE in self.times_s:
+            return "seen"
+        return "none" if FaultState.NO_EFFECT in self.times_s else "unknown"
+
+    @property
+    def revert(self) -> str:
+        """ "proven", "unproven" or "failed"; the last word counts."""
+        failed_s, proven_s = self.at(FaultState.NOT_REVERTED), self.at(FaultState.PROVEN)
+        if proven_s is not None and (failed_s is None or failed_s < proven_s):
+            return "proven"
+        return "unproven" if failed_s is None else "failed"
+
+    @property
+    def kills(self) -> bool:
+        """Whether this fault ends processes, and so cuts the requests that they were answering."""
+        return self.fault.startswith("kill")
+
+    def add(self, at_s: float, data: Mapping[str, Any]) -> None:
+        """Takes one event in."""
+        try:
+            state = FaultState(data.get("state", ""))
+        except ValueError:
+            return
+        self.times_s.setdefault(state, at_s)
+        for name in ("experiment", "fault", "hypothesis", "target"):
+            setattr(self, name, str(data.get(name) or getattr(self, name)))
+        found = data.get("evidence")
+        if isinstance(found, Mapping):
+            self.evidence.update({str(key): _shown(value) for key, value in found.items()})
+        if state is FaultState.REFUSED:
+            self.evidence.update({k: _shown(v) for k, v in data.items() if k not in _TOLD_APART})
+
+    def _first(self, *states: FaultState) -> float | None:
+        return next((self.times_s[state] for state in states if state in self.times_s), None)
+
+
+def fault_stories(evidence: Evidence) -> list[FaultStory]:
+    """One story per fault of the plan, in its order, then those that somebody else injected."""
+    stories = {
+        planned.id: FaultStory(id=planned.id, experiment=planned.experiment, planned_s=planned.at_s, plan=planned)
+        for planned in evidence.manifest.plan.faults
+    }
+    for event in evidence.events_of(EventKind.FAULT):
+        name = str(event.data.get("fault_id") or "?")
+        at_s = evidence.elapsed_s(event.at_ns)
+        stories.setdefault(name, FaultStory(id=name, planned_s=max(0.0, at_s))).add(at_s, event.data)
+    return list(stories.values())
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
