@@ -98,12 +98,16 @@ GateName = Literal["latency", "availability", "invariants", "faults", "memory"]
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
-    """Which gates decide the verdict; a gate that is not required informs."""
+    """Which gates decide the verdict; a gate that is not required informs.
+
+    An endpoint with fewer than `min_samples` requests, none of them bad, informs too instead of keeping the run open.
+    """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     required: tuple[GateName, ...] = ("latency", "availability", "invariants", "faults")
     leak_tolerance_mib_per_h: Annotated[float, Gt(0)] = 5.0
+    min_samples: Annotated[int, Ge(0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
