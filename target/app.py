@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
@@ -51,6 +52,7 @@ def application(
         app.include_router(part.router)
     for failure in STORE_UNAVAILABLE:
         app.add_exception_handler(failure, _store_unavailable)
+    app.add_exception_handler(RequestValidationError, _not_as_described)
     inner = PlantedFaults(app, planted) if settings.defects else app
     return CountRequests(MarkAnswers(MeasureRequests(inner, telemetry), f"{name}@{pid}"), counters)
 
@@ -69,6 +71,14 @@ async def _beside(app: FastAPI) -> AsyncIterator[None]:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
+
+
+async def _not_as_described(_request: Request, error: Exception) -> JSONResponse:
+    """422 without FastAPI's echo of the input, which may be a password, or (NaN) nothing that JSON can carry."""
+    assert isinstance(error, RequestValidationError)
+    return JSONResponse(
+        {"detail": [{part: each[part] for part in ("type", "loc", "msg")} for each in error.errors()]}, 422
+    )
 
 
 async def _store_unavailable(_request: Request, _error: Exception) -> JSONResponse:

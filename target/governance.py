@@ -13,9 +13,12 @@ from target.store import Script
 
 router = APIRouter(prefix="/governance", tags=["governance"])
 
+_OPEN_FOR_S = 86_400
+
 _PROPOSE = Script("""
-return redis.call('HSET', 'aia:proposal:' .. ARGV[1], 'owner', ARGV[2], 'title', ARGV[3], 'description', ARGV[4],
-  'for', 0, 'against', 0)
+local key = 'aia:proposal:' .. ARGV[1]
+redis.call('HSET', key, 'owner', ARGV[2], 'title', ARGV[3], 'description', ARGV[4], 'for', 0, 'against', 0)
+return redis.call('EXPIRE', key, ARGV[5])
 """)
 
 _VOTE = Script("""
@@ -23,6 +26,7 @@ local proposal, agent, side = 'aia:proposal:' .. ARGV[1], ARGV[2], ARGV[3]
 local power = tonumber(redis.call('HGET', 'aia:agent:' .. agent, 'stake') or 0)
 if redis.call('EXISTS', proposal) == 0 then return '{"problem":"unknown"}' end
 if redis.call('HSETNX', 'aia:votes:' .. ARGV[1], agent, power) == 0 then return '{"problem":"voted"}' end
+redis.call('EXPIRE', 'aia:votes:' .. ARGV[1], redis.call('TTL', proposal))
 redis.call('HINCRBY', proposal, side, power)
 return cjson.encode({power = power, infavour = tonumber(redis.call('HGET', proposal, 'for')),
   against = tonumber(redis.call('HGET', proposal, 'against'))})
@@ -79,7 +83,8 @@ class _Counted:
 async def propose(new: NewProposal, caller: SignedIn, services: Injected) -> Proposal:
     """Open a proposal."""
     proposal_id = secrets.token_hex(8)
-    await services.store.integer(_PROPOSE, proposal_id, caller.subject, new.title, new.description)
+    texts = (new.title, new.description)
+    await services.store.integer(_PROPOSE, proposal_id, caller.subject, *texts, _OPEN_FOR_S)
     return Proposal(proposal_id=proposal_id)
 
 

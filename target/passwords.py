@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 _BLOCK_SIZE = 8
-_THREADS = 2  # more would only make the ones under way slower: scrypt is all CPU
+_THREADS = 1  # per replica; more would only slow down those under way, and the event loops beside them
 
 
 class Passwords:

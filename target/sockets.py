@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 
-from fastapi import APIRouter, HTTPException, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, HTTPException, WebSocket
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
@@ -101,9 +101,9 @@ async def _talk(
     """Read messages until the client leaves, while the outbox and `background` run beside."""
     running = [asyncio.create_task(job) for job in (outbox.send_all(websocket), *background)]
     try:
-        async for text in websocket.iter_text():
+        while (received := await websocket.receive())["type"] == "websocket.receive":
             try:
-                message = Incoming.model_validate_json(text)
+                message = Incoming.model_validate_json(received.get("text") or received.get("bytes") or "")
             except ValidationError:
                 outbox.put(_error("not understood: messages are JSON objects of type ping or message"))
                 continue
@@ -111,8 +111,6 @@ async def _talk(
                 outbox.put({"type": "pong", "priority": "high", "nonce": message.nonce, "sent_at_ns": time.time_ns()})
             else:
                 await answer(message)
-    except WebSocketDisconnect:
-        pass  # clients come and go
     finally:
         for job in running:
             job.cancel()

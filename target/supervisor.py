@@ -147,7 +147,10 @@ class Supervisor:
                     raise TargetError(f"{child.name} {how} while starting; its log: {_tail(child.log_file)}")
 
     def _start(self, child: Child) -> None:
-        child.start()
+        try:
+            child.start()
+        except OSError as error:
+            raise TargetError(f"{child.name} cannot be started: {error}") from error
         self._selector.register(child.pid_fd, selectors.EVENT_READ, lambda: self._on_exit(child))
         if child.ready_fd is not None:
             self._selector.register(child.ready_fd, selectors.EVENT_READ, lambda: self._on_ready(child))
