@@ -1,0 +1,125 @@
+"""Judges a run directory: all gates, one state, one exit code, one line."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.accounts import accounts_gate, balance
+from analysis.endpoints import availability_gate, endpoint_results, latency_gates, pooled_bad_share
+from analysis.evidence import Evidence, Mask, load_evidence
+from analysis.faults import JudgedFaults, fault_gate, judge_faults
+from analysis.gaps import Gaps, find_gaps
+from analysis.generator import generator_gate, generator_health
+from analysis.invariants import invariant_gates, invariant_results
+from analysis.memory import memory_gates, memory_results
+from analysis.verdict import FaultResult, GateResult, State, Verdict, worst
+from analysis.verdict_line import Findings, reasons, verdict_line, would_change
+from journal.exit_codes import ExitCode, gravest
+from journal.run_directory import RunDirectory
+from journal.timeline import EventKind
+
+_CODES = {
+    State.PASS: ExitCode.PASS,
+    State.FAIL: ExitCode.FAIL,
+    State.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+
+
+def judge(run: RunDirectory) -> tuple[Evidence, Verdict]:
+    """Reads and judges a run; writes nothing.
+
+    Raises:
+        RunDirectoryError: there is no such directory, or no readable manifest in it.
+    """
+    evidence = load_evidence(run)
+    return evidence, judge_evidence(evidence)
+
+
+def judge_evidence(evidence: Evidence) -> Verdict:
+    """The verdict on what a run left behind."""
+    gaps, faults, health = find_gaps(evidence), judge_faults(evidence), generator_health(evidence)
+    if health.suspect:
+        faults = _excused(faults)
+    accounts = balance(evidence, gaps, faults.unexplained_cuts)
+    invariants, memory = invariant_results(evidence), memory_results(evidence)
+    required = evidence.manifest.plan.gates.required
+    gates = (
+        *_slo_gates(evidence, faults.touched, suspect=health.suspect),
+        *_fault_gates(evidence, faults),
+        *invariant_gates(invariants, required="invariants" in required),
+        *memory_gates(memory, required="memory" in required),
+        accounts_gate(evidence, accounts),
+        generator_gate(evidence, health),
+    )
+    found = Findings(
+        evidence=evidence,
+        state=_state(evidence, gates, gaps),
+        gates=gates,
+        faults=faults.results,
+        gaps=gaps,
+        pooled=pooled_bad_share(evidence, faults.touched),
+    )
+    load = evidence.load
+    return Verdict(
+        run_id=evidence.manifest.run_id,
+        state=found.state,
+        exit_code=_exit_code(found),
+        line=verdict_line(found),
+        reasons=reasons(found),
+        would_change=would_change(found),
+        load_began_ns=load.begin_ns if load is not None else None,
+        load_s=load.duration_s if load is not None else 0.0,
+        judged_s=float(np.count_nonzero(evidence.in_load & ~faults.touched)),
+        gates=gates,
+        endpoints=endpoint_results(evidence, faults.touched),
+        faults=faults.results,
+        invariants=invariants,
+        memory=memory,
+        accounts=accounts,
+        generator=health,
+        missing=gaps.names,
+    )
+
+
+def _slo_gates(evidence: Evidence, touched: Mask, *, suspect: bool) -> Iterator[GateResult]:
+    required = evidence.manifest.plan.gates.required
+    yield from latency_gates(evidence, touched, required="latency" in required, suspect=suspect)
+    yield availability_gate(evidence, touched, required="availability" in required, suspect=suspect)
+
+
+def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResult]:
+    plan = evidence.manifest.plan
+    planned = {fault.id: fault for fault in plan.faults}
+    for result in faults.results:
+        yield fault_gate(result, planned.get(result.id), required="faults" in plan.gates.required)
+
+
+def _excused(faults: JudgedFaults) -> JudgedFaults:
+    """A suspect generator cannot tell what users felt; whether a fault was reverted it never could."""
+
+    def excused(fault: FaultResult) -> FaultResult:
+        guilty = fault.state == State.FAIL and fault.revert != "failed"
+        return replace(fault, state=State.INCONCLUSIVE) if guilty else fault
+
+    return replace(faults, results=tuple(excused(fault) for fault in faults.results))
+
+
+def _state(evidence: Evidence, gates: tuple[GateResult, ...], gaps: Gaps) -> State:
+    """The worst of the required gates; no pass where the record has decisive gaps or somebody ended the run early."""
+    states = [State(row.state) for row in gates if row.required]
+    cut_short = evidence.events_of(EventKind.INTERRUPTED) or evidence.events_of(EventKind.GUARD)
+    if gaps.decisive or cut_short:
+        states.append(State.INCONCLUSIVE)
+    return worst(states)
+
+
+def _exit_code(found: Findings) -> ExitCode:
+    codes = [_CODES[found.state]]
+    if any(fault.revert == "failed" for fault in found.faults):
+        codes.append(ExitCode.NOT_REVERTED)
+    if found.ended_by(EventKind.INTERRUPTED) is not None:
+        codes.append(ExitCode.INTERRUPTED)
+    if found.ended_by(EventKind.GUARD) is not None:
+        codes.append(ExitCode.ABORTED_BY_GUARD)
+    return gravest(*codes)

@@ -1,0 +1,161 @@
+"""Judges the memory of each process of the target: a leak is proven, excluded, or takes so many more hours to tell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.evidence import NS, Evidence
+from analysis.trend import FEWEST_POINTS, Floats, bin_means, gls_slope, hours_needed, residual_noise, shape
+from analysis.verdict import Estimate, GateResult, MemoryResult, State, anchor
+from analysis.words import duration
+from journal.readings import ReadingSeries
+
+TARGET_ROLES = frozenset({"api", "worker", "redis"})
+DATA_STORES = frozenset({"redis"})
+"""What grows with the data that it is given to keep; its growth is told, but not called a leak."""
+
+MATERIAL_MIB = 16.0
+"""Allocators, caches and late imports take some MiB in the first minutes: no smaller growth is ever called a leak."""
+
+SHORTEST_CLEAN_H = 1.0
+_BINS = 32
+_UNDECLARED_WARM_UP = 0.25
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSeries:
+    """Memory of one incarnation after its warm-up: hours since the begin of the load phase, MiB; equal lengths."""
+
+    at_h: Floats
+    mib: Floats
+
+
+def memory_results(evidence: Evidence) -> tuple[MemoryResult, ...]:
+    """One result per process of the target that was read, by its longest incarnation in the load phase."""
+    subjects: dict[str, list[ReadingSeries]] = {}
+    for series in evidence.readings:
+        if series.role in TARGET_ROLES:
+            subjects.setdefault(series.subject, []).append(series)
+    tolerance = evidence.manifest.plan.gates.leak_tolerance_mib_per_h
+    return tuple(_judge(evidence, incarnations, tolerance) for _, incarnations in sorted(subjects.items()))
+
+
+def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterator[GateResult]:
+    """One row per process; one open row when the gate is required and nothing was read."""
+    if required and not results:
+        nothing = "the target's memory was not read"
+        yield _gate("memory", State.INCONCLUSIVE, Estimate(value=None), 0, nothing, required=True, tolerance=0.0)
+    for result in results:
+        yield _gate(
+            result.subject,
+            State(result.state),
+            result.slope_mib_per_h,
+            result.points,
+            result.reason,
+            required=required and result.role not in DATA_STORES,
+            tolerance=result.tolerance_mib_per_h,
+            needs_s=None if result.hours_needed is None else result.hours_needed * 3600,
+        )
+
+
+def floor_series(evidence: Evidence, series: ReadingSeries) -> FloorSeries:
+    """What is judged of one incarnation: private memory (USS), or RSS where that could not be read.
+
+    Its time in the load phase, whose warm-up is over; of a process that began later, not its first quarter either.
+    """
+    memory = series.uss_bytes if (series.uss_bytes > 0).all() else series.rss_bytes
+    if evidence.load is None or not series.at_ns.size:
+        return FloorSeries(np.zeros(0), np.zeros(0))
+    begin_ns, end_ns = evidence.load.begin_ns, evidence.load.end_ns
+    if series.at_ns[0] > begin_ns:
+        begin_ns = int(series.at_ns[0] + _UNDECLARED_WARM_UP * (min(end_ns, series.at_ns[-1]) - series.at_ns[0]))
+    within = (series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0)
+    return FloorSeries((series.at_ns[within] - evidence.origin_ns) / NS / 3600, memory[within] / _MIB)
+
+
+def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: float) -> MemoryResult:
+    floors = [floor_series(evidence, series) for series in incarnations]
+    floor = max(floors, key=lambda floor: floor.at_h[-1] - floor.at_h[0] if floor.at_h.size else -1.0)
+    subject, role = incarnations[0].subject, incarnations[0].role
+    bins = min(_BINS, floor.at_h.size // 2)
+    when, level = bin_means(floor.at_h, floor.mib, bins) if bins >= FEWEST_POINTS else (floor.at_h, floor.mib)
+    judged = _decide(when, level, floor, role, tolerance) if when.size >= FEWEST_POINTS <= bins else _TOO_FEW
+    return MemoryResult(
+        subject=subject,
+        role=role,
+        state=judged.state,
+        slope_mib_per_h=judged.slope,
+        tolerance_mib_per_h=tolerance,
+        incarnations=len(incarnations),
+        points=floor.at_h.size,
+        start_mib=float(floor.mib[0]) if floor.mib.size else None,
+        end_mib=float(floor.mib[-1]) if floor.mib.size else None,
+        shape=judged.shape,
+        hours_needed=judged.hours_needed,
+        reason=f"{subject} {judged.reason}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    state: State
+    slope: Estimate
+    shape: str
+    hours_needed: float | None
+    reason: str
+
+
+_TOO_FEW = _Judged(State.INCONCLUSIVE, Estimate(value=None), "unknown", None, "has too few readings of its memory")
+
+
+def _decide(when: Floats, level: Floats, floor: FloorSeries, role: str, tolerance: float) -> _Judged:
+    """Leak: the lower 99 % bound of a straight and material rise is above the tolerance. Clean: the upper is below it.
+
+    Clean also takes an hour, and the time after which a slope as large as the tolerance would have shown.
+    """
+    slope = gls_slope(when, level)
+    estimate = Estimate(value=slope.value, low=slope.low, high=slope.high)
+    looks = shape(when, level, slope) if slope.low > tolerance else "flat"
+    span_h = float(floor.at_h[-1] - floor.at_h[0])
+    words = f"{slope.value:+.1f} MiB/h ({slope.low:+.1f} to {slope.high:+.1f}, tolerance {tolerance:g})"
+    if looks == "line" and slope.low * span_h > MATERIAL_MIB:
+        if role in DATA_STORES:
+            return _Judged(State.INCONCLUSIVE, estimate, "growth", None, f"grows {words}, as a data store may")
+        return _Judged(State.FAIL, estimate, "leak", None, f"leaks {words}")
+    sigma, phi = residual_noise(floor.at_h, floor.mib)
+    total_h = max(SHORTEST_CLEAN_H, hours_needed(sigma, phi, span_h / (floor.at_h.size - 1), tolerance))
+    if slope.high < tolerance and span_h >= total_h:
+        return _Judged(State.PASS, estimate, "flat", None, f"is clean: {words}")
+    further_h = total_h - span_h if span_h < total_h else span_h
+    told = {"flat": "", "line": ", too little to call it a leak"}.get(looks, f", a {looks} rather than a leak")
+    reason = f"{words}{told}: open, {duration(further_h * 3600)} more needed"
+    return _Judged(State.INCONCLUSIVE, estimate, "rise" if looks == "line" else looks, further_h, reason)
+
+
+def _gate(
+    subject: str,
+    state: State,
+    slope: Estimate,
+    points: int,
+    reason: str,
+    *,
+    required: bool,
+    tolerance: float,
+    needs_s: float | None = None,
+) -> GateResult:
+    return GateResult(
+        gate="memory",
+        subject=subject,
+        state=state,
+        required=required,
+        promise=f"< {tolerance:g} MiB/h" if tolerance else "no leak",
+        unit="MiB/h",
+        measured=slope,
+        samples=points,
+        reason=reason,
+        anchor=anchor("memory", subject),
+        threshold=tolerance or None,
+        needs_s=needs_s,
+    )

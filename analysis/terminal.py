@@ -1,0 +1,53 @@
+"""The end of a run on a terminal of 80 columns: the verdict's line, what is not passed, where to read on, exit code."""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.verdict import GateResult, State, Verdict
+from analysis.verdict_line import SIGNS
+from analysis.words import bounds, decimals_for, percent, target_percent
+
+WIDTH = 80
+_ROWS = 10
+_MISSING = 5
+_INDENT = " " * 17
+
+
+def closing_lines(verdict: Verdict, report: Path) -> list[str]:
+    """What is printed when a run has been judged; lines of at most 80 columns, but for the verdict's and the path."""
+    return [verdict.line, *_table(verdict), *_missing(verdict), f"Report: {report}", _meaning(verdict)]
+
+
+def _table(verdict: Verdict) -> Iterator[str]:
+    order = [State.FAIL, State.INCONCLUSIVE]
+    rows = [row for row in verdict.gates if row.state in order]
+    rows.sort(key=lambda row: (not row.required, order.index(State(row.state))))
+    for row in rows[:_ROWS]:
+        yield from _row(row)
+    if len(rows) > _ROWS:
+        yield f"   and {len(rows) - _ROWS} more rows in the report"
+
+
+def _row(row: GateResult) -> Iterator[str]:
+    head = f" {SIGNS[State(row.state)]} {row.gate:<13} "
+    informs = "" if row.required else " (informs only)"
+    text = f"{row.subject}: {_share(row)}" if row.unit == "share" and row.samples else row.reason
+    yield from textwrap.wrap(text + informs, WIDTH, initial_indent=head, subsequent_indent=_INDENT)
+
+
+def _share(row: GateResult) -> str:
+    decimals = decimals_for(row.threshold or 0.0)
+    known = "" if row.measured.low is None else f" [{bounds(row.measured, decimals)}]"
+    return f"{percent(row.measured.value, decimals)} %{known}, target {target_percent(row.threshold or 0.0)}"
+
+
+def _missing(verdict: Verdict) -> Iterator[str]:
+    for name in verdict.missing[:_MISSING]:
+        yield from textwrap.wrap(name, WIDTH, initial_indent=" ! missing       ", subsequent_indent=_INDENT)
+    if len(verdict.missing) > _MISSING:
+        yield f"   and {len(verdict.missing) - _MISSING} more gaps in the report"
+
+
+def _meaning(verdict: Verdict) -> str:
+    return f"Exit {verdict.exit_code}: {verdict.exit.meaning}."
