@@ -1,0 +1,73 @@
+"""Ends API replicas; what the target has against that is a supervisor that starts them again."""
+
+import time
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt
+
+from chaos.fault import Fault, Finding, InForce, Injection, Redundancy, wait_until
+from chaos.platforms.base import Platform
+from journal.errors import FaultRefused
+from journal.plan import FORBID_UNKNOWN
+
+_ENDING_S = {False: 2.0, True: 15.0}  # a graceful end waits for the requests in flight
+
+
+@dataclass(frozen=True, kw_only=True)
+class KillReplica(Fault):
+    """Ends `count` replicas at once, by SIGKILL or, if `graceful`, by SIGTERM; which ones follows from the seed.
+
+    Within `recovery_s` as many replicas have to serve again as before.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    name: ClassVar[str] = "kill-replica"
+    heals_by_itself: ClassVar[bool] = True
+
+    count: Annotated[int, Ge(1)] = 1
+    graceful: bool = False
+    allow_last: bool = False
+    recovery_s: Annotated[float, Gt(0)] = 20.0
+
+    @property
+    def expires_after_s(self) -> float:
+        """See `Fault`."""
+        return self.recovery_s
+
+    def prepare(self, platform: Platform, chance: Random) -> Injection:
+        """See `Fault`."""
+        replicas = platform.ready_replicas()
+        if self.count > len(replicas):
+            raise FaultRefused(f"{self.count} replicas are to be killed, but only {len(replicas)} serve")
+        targets = tuple(chance.sample(replicas, self.count))
+        return Injection(
+            targets=targets,
+            originals={"ready_replicas": len(replicas)},
+            means=platform.termination(targets, graceful=self.graceful),
+            redundancy=Redundancy(self.count, len(replicas)),
+            may_take_all=self.allow_last,
+        )
+
+    def verify(self, platform: Platform, record: InForce) -> Finding:
+        """See `Fault`: these very incarnations are gone."""
+        begin_s = time.monotonic()
+        gone = wait_until(lambda: not any(map(platform.is_alive, record.targets)), _ENDING_S[self.graceful])
+        waited_ms = round((time.monotonic() - begin_s) * 1000)
+        incarnations = ", ".join(target.incarnation for target in record.targets)
+        return Finding(gone, {"incarnation": incarnations, "gone": "yes" if gone else "no", "waited_ms": waited_ms})
+
+    def revert(self, platform: Platform, record: InForce) -> None:
+        """See `Fault`: nothing can be undone, the target has to start what is missing."""
+
+    def prove(self, platform: Platform, record: InForce) -> Finding:
+        """See `Fault`: as many replicas serve as before."""
+        if not platform.exists():
+            return Finding(True, {"note": "the target has ended"})
+        before, ready = int(record.originals["ready_replicas"]), platform.ready_replicas()
+        labels = ", ".join(replica.label for replica in ready)
+        return Finding(
+            len(ready) >= before,
+            {"ready_replicas_before": before, "ready_replicas": len(ready), "replicas": labels},
+        )
