@@ -54,6 +54,12 @@ def read_experiment(source: str) -> tuple[str, dict[str, Any]]:
     return name, document
 
 
+def check_settings(source: str, settings: Sequence[str]) -> None:
+    """Whether an experiment has these settings, for a look before the target exists. Raises CommandError."""
+    _, document = read_experiment(source)
+    _overrides(document, settings)
+
+
 def prepare_experiment(source: str, settings: Sequence[str]) -> Experiment:
     """The experiment with `key=value` settings for its configuration; the environment it needs has to be set.
 
@@ -100,7 +106,8 @@ class _PlainLoader(yaml.SafeLoader):
 
 def _overrides(document: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     configuration = document.get("configuration") or {}
-    known = sorted(configuration) if isinstance(configuration, dict) else []
+    given_here = configuration.items() if isinstance(configuration, dict) else ()
+    known = sorted(key for key, value in given_here if not isinstance(value, dict))  # the rest is the environment's
     overrides, problems = {}, []
     for setting in settings:
         key, separator, value = setting.partition("=")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from chaos.ledger import Ledger
+from chaos.ledger import default_ledger
 from chaos.recover import recover_all
 from gameday.check_report import Checked, check_lines
 from gameday.conductor import Job, View, conduct
@@ -163,10 +163,14 @@ def report(run_directory: Path) -> ExitCode:
 @gameday.command()
 def recover() -> ExitCode:
     """Reverts every fault that is still open on this machine; safe to call at any time."""
-    result = recover_all(Ledger.default())
-    for line in result.lines():
-        click.echo(line)
-    return ExitCode.NOT_REVERTED if result.failed else ExitCode.PASS
+    recovery = recover_all(default_ledger(os.environ))
+    for record in recovery.reverted:
+        click.echo(f"reverted {record.label}")
+    for problem in recovery.failed:
+        click.echo(f"gameday: {problem}", err=True)
+    if not recovery.reverted and not recovery.failed:
+        click.echo("nothing to recover: no fault is open")
+    return ExitCode.PASS if recovery.complete else ExitCode.NOT_REVERTED
 
 
 @gameday.command()

@@ -1,5 +1,6 @@
 """Conducts one run: target, readings, load, faults, end; the verdict is made from the run directory afterwards."""
 
+import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from chaos.ledger import Ledger
+from chaos.ledger import default_ledger
 from chaos.recover import recover_all
 from gameday.children import Children, end, spawn
 from gameday.embedded_target import start_embedded_target
@@ -115,9 +116,7 @@ class _Conductor:
         self._stopped = False
 
     def _aim(self) -> Aim:
-        platform = self._job.profile.platform
-        state_file = self._target.state_file or Path(platform.state_file)
-        return Aim(self._target.base_url, state_file, platform.environment, self._job.plan.seed)
+        return Aim(self._target.base_url, self._target.state_file or Path())
 
     def run(self) -> None:
         self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
@@ -204,7 +203,7 @@ class _Conductor:
 
     def _recover(self) -> None:
         """Whatever the experiments left open is reverted here, however the run ends."""
-        recover_all(Ledger.default(), run_id=self._job.run_id)
+        recover_all(default_ledger(os.environ), run_id=self._job.run_id)
 
     def _note_counters(self, when: str) -> None:
         """The target's own account, where it keeps one."""

@@ -16,20 +16,17 @@ from journal.timeline import EventKind, FaultState, Timeline
 
 @dataclass(frozen=True)
 class Aim:
-    """Where experiments act: the target's address, its state file, and the plan's seed."""
+    """Where experiments act: the target's address and its state file; seed and label come from the manifest."""
 
     base_url: str
     state_file: Path
-    environment: str
-    seed: int
 
 
 def experiment_command(fault: PlannedFault, run: RunDirectory, aim: Aim) -> list[str]:
     """The command line of one experiment."""
     command = [sys.executable, "-m", "chaos", "run", fault.experiment, "--fault-id", fault.id, "--run", str(run.path)]
     command += ["--state-file", str(aim.state_file), "--base-url", aim.base_url]
-    settings = {"seed": aim.seed, "environment": aim.environment, **fault.configuration}
-    return [*command, *(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))]
+    return [*command, *(part for key, value in fault.configuration.items() for part in ("--set", f"{key}={value}"))]
 
 
 @dataclass

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from chaos.registry import known_experiments
+from chaos.experiment import check_settings
 from gameday.forecast import JourneyForecast, user_shares
-from journal.errors import PlanError, Problem, ProfileError
+from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile
 
@@ -63,11 +63,12 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
 
 
 def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
-    known = known_experiments()
     for index, fault in enumerate(plan.faults):
-        if fault.experiment not in known:
-            remedy = f"known are: {', '.join(known)}"
-            yield Problem(f"plan: faults[{index}].experiment", f"there is no experiment {fault.experiment}", remedy)
+        settings = tuple(f"{key}={value}" for key, value in fault.configuration.items())
+        try:
+            check_settings(fault.experiment, settings)
+        except BadInput as error:
+            yield from (Problem(f"plan: faults[{index}]", str(problem)) for problem in error.problems)
     if plan.faults and profile.base_url is not None and not profile.platform.state_file:
         what = "the plan has faults, but the profile does not say how to reach the target's processes"
         yield Problem("profile: platform.state_file", what, "name the target's state file, or run without faults")

@@ -2,10 +2,8 @@
 
 import click
 
-from analysis.judge import judge
-from analysis.report.write import write_reports
-from analysis.terminal import end_lines
-from analysis.verdict import write_verdict
+from analysis.__main__ import judge_and_report
+from analysis.terminal import closing_lines
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
 
@@ -16,9 +14,7 @@ def judge_and_print(run: RunDirectory) -> ExitCode:
     Raises:
         RunDirectoryError: the directory has no readable manifest.
     """
-    evidence, verdict = judge(run)
-    write_verdict(run.verdict, verdict)
-    write_reports(run, evidence, verdict)
-    for line in end_lines(run, verdict):
+    verdict = judge_and_report(run)
+    for line in closing_lines(verdict, run.path / "report.html"):
         click.echo(line)
     return verdict.exit
