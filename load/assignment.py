@@ -1,0 +1,30 @@
+"""What a worker is told when it joins: who it is, which run this is, what to do, and against what."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from journal.plan import Plan
+from journal.profile import Profile
+from journal.records import from_json, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """The orders of one worker; `index` counts workers from 0 in the order in which they joined."""
+
+    run_id: str
+    worker: str
+    index: int
+    base_url: str
+    plan: Plan
+    profile: Profile
+
+    def encode(self) -> dict[str, Any]:
+        """The assignment as a message."""
+        encoded: dict[str, Any] = to_json(self)
+        return encoded
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> "Assignment":
+        """The assignment of a message. Raises RunDirectoryError when master and worker are of different versions."""
+        return from_json(cls, data, "assignment")

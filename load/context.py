@@ -1,0 +1,79 @@
+"""Everything that the users of one worker share; one object per worker process."""
+
+import random
+from typing import Any
+
+from gevent.event import Event
+
+from load.accounts import Accounts
+from load.assignment import Assignment
+from load.evidence import Evidence
+from load.http import RUN_HEADER, Client, Session
+from load.recorder import Recorder
+from load.tasks import AcceptedTasks
+
+
+class RunContext:
+    """What journeys reach through their base class: the assignment, where counts go, accounts, accepted tasks."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.plan = assignment.plan
+        self.profile = assignment.profile
+        threshold_us = assignment.plan.slo.threshold_us
+        self.evidence = Evidence(Recorder(assignment.worker, (threshold_us,)))
+        self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
+        self.tasks = AcceptedTasks()
+        self.stopping = False
+        self.warnings: list[str] = []
+        self._random = random.Random(f"{assignment.plan.seed}/{assignment.index}")
+        self._warned: set[str] = set()
+
+    def connect(self) -> Client:
+        """A connection for what is not load."""
+        return Client(self.assignment.base_url, self.profile)
+
+    def session(self, journey: str) -> Session:
+        """A recorded session for one user."""
+        client = Client(self.assignment.base_url, self.profile, {RUN_HEADER: self.assignment.run_id})
+        return Session(client, self.evidence, journey)
+
+    def new_random(self) -> random.Random:
+        """A generator of its own for one user, so that a run can be repeated with the same choices."""
+        return random.Random(self._random.random())
+
+    def warn(self, message: str) -> None:
+        """Says something once to whoever reads the timeline."""
+        if message not in self._warned and len(self._warned) < 100:
+            self._warned.add(message)
+            self.warnings.append(message)
+
+
+class _Present:
+    """The context of this process: workers get theirs when the assignment arrives, users wait for it."""
+
+    def __init__(self) -> None:
+        self.arrived = Event()
+        self.context: RunContext | None = None
+
+
+_present = _Present()
+
+
+def set_context(context: RunContext) -> None:
+    """Makes `context` the one of this process."""
+    _present.context = context
+    _present.arrived.set()
+
+
+def await_context(timeout_s: float | None = None) -> RunContext:
+    """The context of this process; waits until there is one."""
+    _present.arrived.wait(timeout_s)
+    assert _present.context is not None, "users run only after the assignment has arrived"
+    return _present.context
+
+
+def forget_context() -> Any:
+    """Forgets the context, for a process that holds several in turn."""
+    _present.context = None
+    _present.arrived.clear()

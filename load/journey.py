@@ -1,0 +1,10 @@
+"""All that a journey needs, in one place; importing it puts the harness into Locust."""
+
+from load import locust_plugin as _locust_plugin  # noqa: F401  # registers its listeners
+from load.checks import OK, Expect
+from load.flow import flow
+from load.invariants import LOGIN_NEEDS_PASSWORD, NO_FOREIGN_DATA
+from load.user import Journey
+from load.websocket import WebSocketSession
+
+__all__ = ["LOGIN_NEEDS_PASSWORD", "NO_FOREIGN_DATA", "OK", "Expect", "Journey", "WebSocketSession", "flow"]

@@ -1,0 +1,234 @@
+"""The master's life: gather workers, drive the phases of the plan, collect what the workers saw, end in order."""
+
+import time
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import gevent
+from gevent import Greenlet
+from gevent.event import Event
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import STATE_MISSING, MasterRunner, Runner
+
+from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
+from journal.exit_codes import ExitCode, gravest
+from journal.manifest import Manifest
+from journal.run_directory import RunDirectory
+from journal.timeline import EventKind, Phase, Timeline
+from load.assignment import Assignment
+from load.collector import Collector
+from load.health import ProcessWatch
+from load.messages import ACK, ASSIGNMENT, HELLO, REPORT, RESULT, Command, Send
+from load.reporter import Parcel
+from load.roster import Member, Roster
+from load.schedule import phase_at, turning_points_s, wanted
+
+WORKERS_WITHIN_S = 120.0
+PREPARE_WITHIN_S = 60.0
+CLOSE_WITHIN_S = 25.0
+SPARE_S = 5.0
+FORGET_MISSING_AFTER_BEATS = -30
+
+
+class Master:
+    """The master's side of a run; in a local run the worker's side lives in the same process."""
+
+    def __init__(self, environment: Environment, runner: Runner, send: Send, run: RunDirectory) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._send = send
+        self._manifest: Manifest = run.read_manifest()
+        self._plan = self._manifest.plan
+        self.timeline = Timeline(run.timeline)
+        self.collector = Collector(run)
+        self.roster = Roster(self._tell, self.timeline)
+        self.phase: Phase | None = None
+        self.exit_code = ExitCode.PASS
+        self.message = ""
+        self.done = Event()
+        self._locust_is_ready = Event()
+        self._stop = Event()
+        self._dispatch: Greenlet | None = None
+
+    def start(self, expected_workers: int) -> None:
+        """Listens for workers and drives the run in a greenlet of its own; `done` is set when it has ended."""
+        self._runner.register_message(HELLO, self._on_hello)
+        self._runner.register_message(REPORT, self._on_report)
+        self._runner.register_message(RESULT, self._on_result)
+        self._environment.events.spawning_complete.add_listener(lambda **_: self._locust_is_ready.set())
+        gevent.spawn(self._run, expected_workers)
+
+    def stop(self) -> None:
+        """Ends the load now, as if its stages were over; what comes after is done all the same. Safe to call twice."""
+        self._stop.set()
+
+    def hurry(self) -> None:
+        """Waits for nobody any more."""
+        self.roster.patient = False
+
+    def _tell(self, msg_type: str, data: dict[str, Any] | None = None, client_id: str | None = None) -> None:
+        try:
+            self._send(msg_type, data, client_id)
+        except RPCError:
+            pass  # commands are sent again until they are answered, parcels until they are acknowledged
+
+    # What workers say
+
+    def _on_hello(self, msg: Any, **_: Any) -> None:
+        index = self._runner.get_worker_index(msg.node_id) if isinstance(self._runner, MasterRunner) else 0
+        member = self.roster.join(msg.node_id, index, f"worker-{index}")
+        assignment = Assignment(
+            run_id=self._manifest.run_id,
+            worker=member.name,
+            index=index,
+            base_url=self._manifest.base_url,
+            plan=self._plan,
+            profile=self._manifest.profile,
+        )
+        self._tell(ASSIGNMENT, assignment.encode(), msg.node_id)
+
+    def _on_report(self, msg: Any, **_: Any) -> None:
+        member = self.roster.heard(msg.node_id)
+        if member is None or self.done.is_set():
+            return
+        parcel = Parcel.decode(msg.data)
+        if self.collector.take(member.name, parcel):
+            for warning in parcel.warnings:
+                self.timeline.write(EventKind.WARNING, message=f"{member.name}: {warning}")
+        self._tell(ACK, {"sequence": parcel.sequence}, msg.node_id)
+        if self.collector.complete(member.name):
+            self.roster.left(member)
+
+    def _on_result(self, msg: Any, **_: Any) -> None:
+        member = self.roster.heard(msg.node_id)
+        if member is not None:
+            member.results[Command(msg.data["command"])] = msg.data["data"]
+
+    # The run
+
+    def _run(self, expected_workers: int) -> None:
+        background = gevent.spawn(self._watch)
+        phases = [partial(self._gather, expected_workers), self._prepare, self._load, self._drain, self._check, self._close]
+        for phase in phases:
+            try:
+                phase()
+            except TargetUnreachable as error:
+                self._fail(error.exit_code, str(error))
+                break
+            except GamedayError as error:
+                self._fail(error.exit_code, str(error))
+            except Exception as error:  # noqa: BLE001  # whatever breaks is ours, and the run must still end in order
+                self._fail(ExitCode.HARNESS_DEFECT, f"{type(error).__name__}: {error}")
+        self._enter(Phase.ENDED)
+        gevent.kill(background)
+        self.done.set()
+        self.collector.close()
+        self.timeline.close()
+
+    def _fail(self, code: ExitCode, message: str) -> None:
+        self.exit_code = gravest(self.exit_code, code)
+        self.message = self.message or message
+        self.timeline.write(EventKind.WARNING, message=message)
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self.phase = phase
+            self.timeline.write(EventKind.PHASE, phase=phase)
+
+    def _gather(self, expected: int) -> None:
+        ends_s = time.monotonic() + WORKERS_WITHIN_S
+        while not self._locust_is_ready.is_set() or len(self.roster.living()) < expected:
+            if self._stop.is_set():
+                return
+            if time.monotonic() > ends_s:
+                found = len(self.roster.living())
+                self.stop()
+                raise HarnessDefect(f"{found} of {expected} workers joined within {WORKERS_WITHIN_S:g} s")
+            gevent.sleep(0.05)
+
+    def _prepare(self) -> None:
+        self._ask(Command.PREPARE, PREPARE_WITHIN_S)
+
+    def _load(self) -> None:
+        load, began_s = self._plan.load, time.monotonic()
+        stage = -1
+        for moment_s in turning_points_s(load):
+            self._stop.wait(max(0.0, began_s + moment_s - time.monotonic()))
+            want = wanted(load, moment_s)
+            if self._stop.is_set() or want is None:
+                return
+            self._enter(phase_at(load, moment_s))
+            if want.stage != stage:
+                stage = want.stage
+                self._approach(want.users, want.spawn_rate_per_s, stage)
+
+    def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
+        self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)
+        self._end_dispatch()
+        self._dispatch = gevent.spawn(self._runner.start, users, spawn_rate_per_s)
+
+    def _end_dispatch(self) -> None:
+        for greenlet in (self._dispatch, self._runner.spawning_greenlet):
+            if greenlet is not None and not greenlet.ready():
+                greenlet.kill()
+
+    def _drain(self) -> None:
+        self._end_dispatch()
+        self._enter(Phase.DRAIN)
+        self._ask(Command.DRAIN, 2 * self._plan.load.drain_s + SPARE_S)
+
+    def _check(self) -> None:
+        self._enter(Phase.INVARIANTS)
+        within_s = self._manifest.profile.task_timeout_s + 2 * self._manifest.profile.request_timeout_s + SPARE_S
+        self._write_invariants(self._ask(Command.CHECK_TASKS, within_s))
+        self._write_invariants(self._ask(Command.CHECK_SUPPLY, within_s, self.roster.living()[:1]))
+
+    def _write_invariants(self, answers: dict[str, dict[str, Any]]) -> None:
+        for worker, answer in answers.items():
+            for name, found in answer.get("invariants", {}).items():
+                self.timeline.write(EventKind.INVARIANT, name=name, worker=worker, **found)
+
+    def _close(self) -> None:
+        for worker, answer in self._ask(Command.CLOSE, CLOSE_WITHIN_S).items():
+            if answer.get("accounts_left"):
+                message = f"{worker}: {answer['accounts_left']} test accounts could not be removed"
+                self.timeline.write(EventKind.WARNING, message=message)
+            if answer.get("defects"):
+                self._fail(ExitCode.HARNESS_DEFECT, f"{worker}: journeys raised {answer['defects']} exceptions")
+
+    def _ask(self, command: Command, within_s: float, members: list[Member] | None = None) -> dict[str, Any]:
+        asked = self.roster.living() if members is None else members
+        answers = self.roster.ask(command, asked, within_s)
+        for worker, answer in answers.items():
+            if answer.get("exit_code") == ExitCode.TARGET_UNREACHABLE:
+                raise TargetUnreachable(str(answer["error"]))
+            if "error" in answer:
+                self._fail(ExitCode.HARNESS_DEFECT, f"{worker} could not {command}: {answer['error']}")
+        silent = [member.name for member in asked if member.name not in answers and member.state != "left"]
+        if silent:
+            message = f"{', '.join(silent)} did not answer to {command} within {within_s:g} s"
+            self.timeline.write(EventKind.WARNING, message=message)
+        return answers
+
+    # Beside the run
+
+    def _watch(self) -> None:
+        watch = ProcessWatch("master")
+        while True:
+            gevent.sleep(1)
+            if isinstance(self._runner, MasterRunner):
+                self.collector.write_readings([asdict(watch.read())])
+                self._forget_missing(self._runner)
+            self.roster.find_lost()
+            if self.phase in {Phase.WARM_UP, Phase.LOAD} and not self.roster.living() and not self._stop.is_set():
+                self._fail(ExitCode.HARNESS_DEFECT, "all workers are gone")
+                self.stop()
+
+    @staticmethod
+    def _forget_missing(runner: MasterRunner) -> None:
+        """Locust would start all users afresh, from none, a minute after it lost a worker; the run goes on instead."""
+        for client in runner.clients.all:
+            if client.state == STATE_MISSING and client.heartbeat < FORGET_MISSING_AFTER_BEATS:
+                del runner.clients[client.id]

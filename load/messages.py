@@ -1,0 +1,36 @@
+"""The messages between the master and its workers, sent through Locust's own connection; a local run uses the same.
+
+HELLO       worker → master  {}                         sent again until the assignment arrives
+ASSIGNMENT  master → worker  `Assignment`
+REPORT      worker → master  `Parcel`                   sent again until acknowledged
+ACK         master → worker  {"sequence": n}
+COMMAND     master → worker  {"command": `Command`}     sent again until answered
+RESULT      worker → master  {"command": …, "data": {…}}
+"""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+HELLO = "gameday-hello"
+ASSIGNMENT = "gameday-assignment"
+REPORT = "gameday-report"
+ACK = "gameday-ack"
+COMMAND = "gameday-command"
+RESULT = "gameday-result"
+
+
+class Command(StrEnum):
+    """What the master asks of workers, in this order."""
+
+    PREPARE = "prepare"
+    DRAIN = "drain"
+    CHECK_TASKS = "check-tasks"
+    CHECK_SUPPLY = "check-supply"
+    CLOSE = "close"
+
+
+class Send(Protocol):
+    """Sends one message; `client_id` names the worker, None from a worker to the master."""
+
+    def __call__(self, msg_type: str, data: dict[str, Any] | None = None, client_id: str | None = None) -> None:
+        """Sends it, at most once."""

@@ -1,0 +1,82 @@
+"""The worker's side of the accounts: frames are numbered, sent, and kept until the master acknowledges them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from journal.failures import Failure
+from journal.frames import Frame, encode
+from journal.readings import Reading
+from load.evidence import Evidence
+
+RESEND_AFTER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One frame and what goes with it; delivered whole or not at all, and counted once."""
+
+    sequence: int
+    frame: bytes
+    last: bool
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def encode(self) -> dict[str, Any]:
+        """The parcel as a message."""
+        return asdict(self)
+
+    @classmethod
+    def decode(cls, data: Mapping[str, Any]) -> "Parcel":
+        """The parcel of a message."""
+        return cls(**data)
+
+
+class Reporter:
+    """Sends parcels until they are acknowledged; nothing is lost as long as worker and master live."""
+
+    def __init__(self, evidence: Evidence, send: Callable[[Parcel], None], clock: Callable[[], float] = time.monotonic):
+        self._evidence = evidence
+        self._send = send
+        self._clock = clock
+        self._waiting: dict[int, tuple[Parcel, float]] = {}
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many parcels the master has not confirmed."""
+        return len(self._waiting)
+
+    def report(self, frames: list[Frame], readings: list[Reading], warnings: list[str]) -> None:
+        """Sends new frames, and again those that have waited too long; whatever else there is goes with the first."""
+        failures, readings, warnings = self._evidence.take_failures(), list(readings), list(warnings)
+        for frame in frames:
+            self._post(self._parcel(frame, failures, readings, warnings))
+            failures, readings, warnings = [], [], []
+        self.resend(older_than_s=RESEND_AFTER_S)
+
+    @staticmethod
+    def _parcel(frame: Frame, failures: list[Failure], readings: list[Reading], warnings: list[str]) -> Parcel:
+        return Parcel(
+            sequence=frame.sequence,
+            frame=encode(frame),
+            last=frame.last,
+            failures=[failure.record() for failure in failures],
+            readings=[asdict(reading) for reading in readings],
+            warnings=warnings,
+        )
+
+    def resend(self, older_than_s: float = 0.0) -> None:
+        """Sends again what the master has not confirmed for so long."""
+        before_s = self._clock() - older_than_s
+        for parcel in [parcel for parcel, sent_s in self._waiting.values() if sent_s <= before_s]:
+            self._post(parcel)
+
+    def _post(self, parcel: Parcel) -> None:
+        self._waiting[parcel.sequence] = (parcel, self._clock())
+        self._send(parcel)
+
+    def acknowledged(self, sequence: int) -> None:
+        """The master has written this parcel down."""
+        self._waiting.pop(sequence, None)

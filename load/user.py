@@ -1,0 +1,146 @@
+"""The base class of journeys: a user with an account, a session, pauses, and manners when it is asked to stop."""
+
+from typing import Any, ClassVar
+
+import gevent
+from locust import User
+from locust.exception import RescheduleTask
+from locust.user.task import LOCUST_STATE_STOPPING
+
+from journal.errors import TargetUnreachable
+from journal.outcomes import Outcome
+from load.checks import OK, Expect
+from load.context import await_context
+from load.evidence import Timing
+from load.http import Answer
+from load.tasks import Task
+
+FIRST_POLL_S, POLL_GROWTH, LONGEST_POLL_S = 0.05, 1.5, 1.0
+_LONGEST_RETRY_S = 5.0
+
+
+def journey_name(cls: type) -> str:
+    """The name of a journey: that of its file."""
+    return cls.__module__.rpartition(".")[2]
+
+
+class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
+    """A way through the API. Subclasses have tasks and use `get`, `post`, `think`, `must_refuse` and `complete`.
+
+    A call that does not go as expected is recorded and ends the task; the user pauses and begins the next one.
+    A user that is asked to stop does so between two requests, never within one.
+    """
+
+    abstract: ClassVar[bool] = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.context = await_context()
+        self.journey = journey_name(type(self))
+        self.random = self.context.new_random()
+        self.http = self.context.session(self.journey)
+        self.account = self.context.accounts.new()
+
+    def on_start(self) -> None:
+        """Signs up, again and again until the target lets the user in."""
+        retry_s = 0.2
+        while True:
+            self._stop_if_asked()
+            try:
+                return self.context.accounts.sign_up(self.account)
+            except TargetUnreachable as error:
+                self.context.warn(f"a user could not sign up: {error}")
+                gevent.sleep(retry_s)
+                retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
+
+    def on_stop(self) -> None:
+        """Closes the connection."""
+        self.http.close()
+
+    @property
+    def token(self) -> str:
+        """A valid access token of this user's account."""
+        try:
+            self.context.accounts.renew(self.account)
+        except TargetUnreachable as error:
+            self.context.warn(f"a login could not be renewed: {error}")
+        return self.account.access_token
+
+    # Pauses
+
+    def wait_time(self) -> float:
+        """The pause between two tasks, in seconds; Locust calls this."""
+        think = self.context.plan.load.think_time
+        return self.random.uniform(think.min_s, think.max_s)
+
+    def think(self) -> None:
+        """Pauses as a person does between two steps."""
+        self.pause(self.wait_time())
+
+    def pause(self, seconds: float) -> None:
+        """Pauses; a user that was asked to stop goes no further."""
+        self._stop_if_asked()
+        gevent.sleep(seconds)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.context.stopping or self._state == LOCUST_STATE_STOPPING:
+            raise gevent.GreenletExit
+
+    # Requests
+
+    def get(self, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
+        """A GET with this user's token that must be answered as expected; see `load.http.Client.send`."""
+        return self._done(self.try_call("GET", template, expect=expect, **request))
+
+    def post(self, template: str, body: Any = None, *, expect: Expect = OK, **request: Any) -> Answer:
+        """A POST with this user's token that must be answered as expected."""
+        return self._done(self.try_call("POST", template, expect=expect, body=body, **request))
+
+    def try_call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
+        """A request whose failure does not end the task; `token=""` sends none."""
+        request.setdefault("token", None)
+        if request["token"] is None:
+            request["token"] = self.token
+        return self.http.call(method, template, expect=expect, **request)
+
+    def must_refuse(self, invariant: str, method: str, template: str, *, status: int, **request: Any) -> None:
+        """A request that the target promises to refuse; `example` names the case should it be granted."""
+        self._done(self.http.refused(invariant, method, template, status=status, **request))
+
+    @staticmethod
+    def _done(answer: Answer) -> Answer:
+        if not answer.ok:
+            raise RescheduleTask
+        return answer
+
+    # Work that the target does later
+
+    def complete(self, workflow: str, submit: str, body: Any, status: str, *, id_field: str = "task_id") -> Answer:
+        """Submits work, which must be accepted with 202 and an id, and asks until it is completed.
+
+        The end-to-end time is a series of its own under the name `workflow`. `status` is the template of the path at
+        which the work is read, with the placeholder `{id_field}`.
+        """
+        timing = self.context.evidence.workflow(self.journey, workflow)
+        accepted = self.try_call("POST", submit, body=body, expect=Expect(202, **{id_field: str}))
+        if not accepted.ok:
+            timing.end(accepted.outcome, f"not accepted: {accepted.detail}")
+            return self._done(accepted)
+        work_id = accepted.body[id_field]
+        self.context.tasks.add(Task(status, id_field, work_id, self.account))
+        return self._await_completion(timing, status, id_field, work_id)
+
+    def _await_completion(self, timing: Timing, status: str, id_field: str, work_id: str) -> Answer:
+        waited_s, pause_s, limit_s = 0.0, FIRST_POLL_S, self.context.profile.task_timeout_s
+        while waited_s < limit_s:
+            self.pause(pause_s)
+            waited_s, pause_s = waited_s + pause_s, min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
+            # a question that gets lost does not end the work: the next one finds it
+            answer = self.try_call("GET", status, expect=Expect(200, status=str), **{id_field: work_id})
+            if answer.ok and answer.body["status"] == "completed":
+                timing.end()
+                self.context.tasks.seen_completed(work_id)
+                return answer
+        timing.end(Outcome.TIMEOUT, f"{work_id} is not completed after {limit_s:g} s")
+        raise RescheduleTask

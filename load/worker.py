@@ -1,0 +1,199 @@
+"""A worker's life: take the assignment, report every second, obey the master's commands, leave in order."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import gevent
+from gevent import Greenlet
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import Runner
+
+from journal.errors import GamedayError, TargetUnreachable
+from load import invariants
+from load.assignment import Assignment
+from load.context import RunContext, set_context
+from load.evidence import Invariant
+from load.health import ProcessWatch, measure_loop_lag
+from load.locust_stats import RequestEvent, feed, somebody_listens
+from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Command, Send
+from load.reporter import Reporter
+
+HELLO_EVERY_S = 0.5
+CONFIRM_WITHIN_S = 8.0
+REMOVE_ACCOUNTS_WITHIN_S = 10.0
+MASTER_SILENT_S = 10.0
+_AFTER_THE_SECOND_S = 0.02
+
+
+class Worker:
+    """The worker's side of a run; a local run has one too, beside the master's side."""
+
+    def __init__(self, environment: Environment, runner: Runner, send: Send) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._send = send
+        self._context: RunContext | None = None
+        self._reporter: Reporter | None = None
+        self._greenlets: list[Greenlet] = []
+        self._results: dict[Command, dict[str, Any]] = {}
+        self._running: dict[Command, Greenlet] = {}
+        self._supply: invariants.SupplyCheck | None = None
+        self._defects = 0
+        self._commands: dict[Command, Callable[[RunContext], dict[str, Any]]] = {
+            Command.PREPARE: self._prepare,
+            Command.DRAIN: self._drain,
+            Command.CHECK_TASKS: self._check_tasks,
+            Command.CHECK_SUPPLY: self._check_supply,
+            Command.CLOSE: self._close,
+        }
+
+    def start(self) -> None:
+        """Listens for the master and says hello until the assignment arrives."""
+        self._runner.register_message(ASSIGNMENT, self._on_assignment)
+        self._runner.register_message(ACK, self._on_ack)
+        self._runner.register_message(COMMAND, self._on_command)
+        self._environment.events.user_error.add_listener(self._on_user_error)
+        gevent.spawn(self._say_hello)
+
+    def _say_hello(self) -> None:
+        while self._context is None:
+            self._tell(HELLO, {})
+            gevent.sleep(HELLO_EVERY_S)
+
+    def _tell(self, message: str, data: dict[str, Any]) -> None:
+        try:
+            self._send(message, data)
+        except RPCError:
+            pass  # everything that matters is sent again until it is answered
+
+    # What the master says
+
+    def _on_assignment(self, msg: Any, **_: Any) -> None:
+        if self._context is not None:
+            return
+        assignment = Assignment.decode(msg.data)
+        context = self._context = RunContext(assignment)
+        self._reporter = Reporter(context.evidence, lambda parcel: self._tell(REPORT, parcel.encode()))
+        if somebody_listens(self._environment.events.request):
+            context.evidence.listeners.append(RequestEvent(self._environment.events.request))
+        self._greenlets = [
+            gevent.spawn(self._report_each_second, context),
+            gevent.spawn(measure_loop_lag, context.evidence.recorder),
+        ]
+        set_context(context)
+
+    def _on_ack(self, msg: Any, **_: Any) -> None:
+        if self._reporter is not None:
+            self._reporter.acknowledged(msg.data["sequence"])
+
+    def _on_command(self, msg: Any, **_: Any) -> None:
+        command = Command(msg.data["command"])
+        if command in self._results:
+            self._tell(RESULT, {"command": command.value, "data": self._results[command]})
+        elif command not in self._running:
+            self._running[command] = gevent.spawn(self._execute, command)
+
+    def _execute(self, command: Command) -> None:
+        assert self._context is not None
+        try:
+            self._results[command] = self._commands[command](self._context)
+        except GamedayError as error:
+            self._results[command] = {"error": str(error), "exit_code": int(error.exit_code)}
+        except Exception as error:  # noqa: BLE001  # the master must hear of a defect here, instead of waiting for it
+            self._results[command] = {"error": f"{type(error).__name__}: {error}", "exit_code": 70}
+        self._tell(RESULT, {"command": command.value, "data": self._results[command]})
+
+    def _on_user_error(self, exception: Exception, **_: Any) -> None:
+        self._defects += 1
+        if self._context is not None:
+            self._context.warn(f"a journey raised {type(exception).__name__}: {exception}")
+
+    # Each second
+
+    def _report_each_second(self, context: RunContext) -> None:
+        watch = ProcessWatch(context.assignment.worker)
+        while True:
+            gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
+            warnings, context.warnings[:] = list(context.warnings), []
+            frames = context.evidence.recorder.seal(self._runner.user_count)
+            self._report(context, frames, [watch.read()], warnings)
+
+    def _report(self, context: RunContext, frames: list[Any], readings: list[Any], warnings: list[str]) -> None:
+        assert self._reporter is not None
+        if not context.evidence.listeners:
+            for frame in frames:
+                feed(self._environment.stats, frame)
+        self._reporter.report(frames, readings, warnings)
+
+    # The commands
+
+    def _prepare(self, context: RunContext) -> dict[str, Any]:
+        self._supply = invariants.SupplyCheck(context)
+        self._supply.before()
+        return {}
+
+    def _drain(self, context: RunContext) -> dict[str, Any]:
+        """No user begins anything any more; each ends what is on its way, within the drain of the plan."""
+        context.stopping = True
+        self._environment.stop_timeout = context.plan.load.drain_s or 0.1
+        while self._runner.user_count:
+            self._runner.stop_users(self._runner.user_classes_count)
+            gevent.sleep(0)
+        return {}
+
+    def _check_tasks(self, context: RunContext) -> dict[str, Any]:
+        found = dict(context.evidence.invariants)
+        found[invariants.TASK_COMPLETED_ONCE] = invariants.TaskCheck(context).run()
+        for name in (invariants.NO_FOREIGN_DATA, invariants.LOGIN_NEEDS_PASSWORD):
+            found.setdefault(name, Invariant())
+        return {"invariants": {name: asdict(invariant) for name, invariant in found.items()}}
+
+    def _check_supply(self, context: RunContext) -> dict[str, Any]:
+        try:
+            found = (self._supply or invariants.SupplyCheck(context)).after()
+        except TargetUnreachable as error:
+            context.warn(f"the token supply was not checked: {error}")
+            found = Invariant()
+        return {"invariants": {invariants.TOKEN_SUPPLY_CONSERVED: asdict(found)}}
+
+    def _close(self, context: RunContext) -> dict[str, Any]:
+        """Removes the accounts, then sends the last frame and waits until the master has everything."""
+        left = context.accounts.remove_all(REMOVE_ACCOUNTS_WITHIN_S)
+        gevent.killall(self._greenlets)
+        frames = context.evidence.recorder.close(self._runner.user_count)
+        self._report(context, frames, [], context.warnings)
+        self._await_confirmation()
+        return {"accounts_left": left, "defects": self._defects}
+
+    def _await_confirmation(self) -> None:
+        assert self._reporter is not None
+        ends_s = time.monotonic() + CONFIRM_WITHIN_S
+        while self._reporter.unacknowledged and time.monotonic() < ends_s:
+            gevent.sleep(0.1)
+            self._reporter.resend(older_than_s=0.5)
+
+    # Leaving
+
+    def leave(self) -> None:
+        """Ends in order without being told: users drain, the last frame is sent. Safe to call twice."""
+        if self._context is None:
+            return
+        self._context.stopping = True
+        for command in (Command.DRAIN, Command.CLOSE):
+            if command not in self._running:
+                self._running[command] = gevent.spawn(self._execute, command)
+            self._running[command].join()
+
+    def watch_master(self, is_silent: Callable[[float], bool], give_up: Callable[[], None]) -> None:
+        """Gives up when the master has been silent for too long: load without anybody to stop it is an accident."""
+
+        def watch() -> None:
+            while not is_silent(MASTER_SILENT_S):
+                gevent.sleep(1)
+            give_up()
+
+        gevent.spawn(watch)
+
