@@ -46,11 +46,12 @@ class Context:
         if not state_file:
             remedy = f"set {STATE_FILE} to the file that the target printed when it came up"
             raise ProfileError([Problem("state file", "is not named", remedy)])
-        base_url = environment.get(BASE_URL) or (manifest.base_url if manifest else None)
+        base_url = environment.get(BASE_URL) or (manifest.base_url if manifest else "")
+        state = read_target_state(Path(state_file))
         return cls(
             ledger=default_ledger(environment),
             state_file=Path(state_file).absolute(),
-            base_url=base_url or read_target_state(Path(state_file)).url,
+            base_url=base_url or state.url,
             run_id=manifest.run_id if manifest else f"alone-{secrets.token_hex(4)}",
             fault_id=environment.get(FAULT_ID) or "F1",
             experiment=environment.get(EXPERIMENT, ""),

@@ -130,7 +130,7 @@ class Operation:
                 self.context.ledger.close_record(record)
                 self._fault = self._record = None
                 raise
-            self._tell(FaultState.INJECTED, record, {"incarnation": record.targets[0].incarnation})
+            self._tell(FaultState.INJECTED, record, {"incarnation": _incarnations(record)})
         return record
 
     def _new_record(self, fault: Fault, options: Mapping[str, Any], injection: Injection) -> Record:
@@ -173,3 +173,7 @@ class Operation:
     def _events(self, fault: str) -> FaultEvents:
         context = self.context
         return FaultEvents(context.run_directory, context.fault_id, fault, context.experiment)
+
+
+def _incarnations(record: Record) -> str:
+    return ", ".join(target.incarnation for target in record.targets)

@@ -9,7 +9,7 @@ from annotated_types import Gt, Interval
 
 from chaos.fault import Fault, Finding, InForce, Injection
 from chaos.platforms.base import Platform
-from journal.errors import CommandError
+from journal.errors import CommandError, Problem
 from journal.plan import FORBID_UNKNOWN
 from probes.redis import p95_ms
 
@@ -37,9 +37,9 @@ class ThrottleRedis(Fault):
 
     def __post_init__(self) -> None:
         if self.off_ms < _MIN_STOPPED_SHARE * (self.off_ms + self.on_ms):
-            raise CommandError("off_ms must be at least a quarter of on_ms, or PING cannot show the effect")
+            raise _option_error("off_ms", "must be at least a quarter of on_ms, or PING cannot show the effect")
         if self.duration_s * 1000 < _CYCLES * (self.off_ms + self.on_ms):
-            raise CommandError(f"duration_s must hold at least {_CYCLES} cycles of off_ms and on_ms")
+            raise _option_error("duration_s", f"must hold at least {_CYCLES} cycles of off_ms and on_ms")
 
     @property
     def expires_after_s(self) -> float:
@@ -66,8 +66,8 @@ class ThrottleRedis(Fault):
         return Finding(True, evidence, next(slow_at_ns)) if now_ms >= bound_ms else Finding(False, evidence)
 
     def has_ended(self, platform: Platform, record: InForce) -> bool:
-        """See `Fault`."""
-        return platform.stalling_ended(record.targets[0], str(record.originals["staller"]))
+        """See `Fault`: nobody stalls Redis any more, though it may have been left standing still."""
+        return not platform.stalling_goes_on(str(record.originals["staller"]))
 
     def revert(self, platform: Platform, record: InForce) -> None:
         """See `Fault`."""
@@ -77,7 +77,7 @@ class ThrottleRedis(Fault):
         """See `Fault`: nothing stalls Redis, and PING's p95 is near what it was, far below the effect."""
         if not platform.is_alive(record.targets[0]):
             return Finding(True, {"note": f"{record.targets[0].label} has ended"})
-        if not self.has_ended(platform, record):
+        if not self.has_ended(platform, record) or platform.is_stopped(record.targets[0]):
             return Finding(False, {"note": "Redis is still stalled"})
         before_ms, now_ms = float(record.originals["ping_p95_ms"]), self._p95_ms(platform, record.originals)
         bound_ms = max(_NORMAL_FACTOR * before_ms, self.off_ms / 4, _NORMAL_FLOOR_MS)
@@ -87,3 +87,7 @@ class ThrottleRedis(Fault):
     @staticmethod
     def _p95_ms(platform: Platform, endpoint: Mapping[str, Any]) -> float:
         return p95_ms(platform.ping_store(endpoint, count=_BASELINE_PINGS, interval_ms=_BASELINE_INTERVAL_MS))
+
+
+def _option_error(option: str, what: str) -> CommandError:
+    return CommandError([Problem(f"{ThrottleRedis.name}.{option}", what)])

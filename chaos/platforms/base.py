@@ -56,8 +56,11 @@ class Platform(Protocol):
     def stalling(self, target: Target, *, off_ms: float, on_ms: float) -> tuple[Means, str]:
         """Ready to stop the target for `off_ms` and let it run for `on_ms`, in turn; and the name of what will."""
 
-    def stalling_ended(self, target: Target, staller: str) -> bool:
-        """Whether nobody stalls the target any more and it runs, or is gone."""
+    def stalling_goes_on(self, staller: str) -> bool:
+        """Whether the one that stalls still does."""
+
+    def is_stopped(self, target: Target) -> bool:
+        """Whether the target stands still; one that is gone does not."""
 
     def end_stalling(self, target: Target, staller: str) -> None:
         """Ends the stalling and lets the target run; idempotent."""

@@ -51,10 +51,7 @@ class LocalPlatform:
 
     def is_alive(self, target: Target) -> bool:
         """See `Platform`."""
-        handle = hold_process(target.incarnation)
-        if handle:
-            handle.close()
-        return handle is not None
+        return _lives(target.incarnation)
 
     def ready_replicas(self) -> list[Target]:
         """See `Platform`: those that the supervisor calls running and whose admin port says ready."""
@@ -77,17 +74,17 @@ class LocalPlatform:
         staller = Staller(target.incarnation, off_ms=off_ms, on_ms=on_ms)
         return staller, staller.name
 
-    def stalling_ended(self, target: Target, staller: str) -> bool:
+    def stalling_goes_on(self, staller: str) -> bool:
         """See `Platform`."""
-        living = hold_process(staller)
-        if living:
-            living.close()
-            return False
+        return _lives(staller)
+
+    def is_stopped(self, target: Target) -> bool:
+        """See `Platform`."""
         handle = hold_process(target.incarnation)
         if handle is None:
-            return True
+            return False
         with handle:
-            return not handle.is_stopped()
+            return handle.is_stopped()
 
     def end_stalling(self, target: Target, staller: str) -> None:
         """See `Platform`: the staller first, else it would stop the target again."""
@@ -136,6 +133,13 @@ class _Termination:
         """Lets go of the processes."""
         for handle in self._handles:
             handle.close()
+
+
+def _lives(name: str) -> bool:
+    handle = hold_process(name)
+    if handle:
+        handle.close()
+    return handle is not None
 
 
 def _is_serving(process: TargetProcess) -> bool:
