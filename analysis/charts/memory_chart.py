@@ -13,25 +13,21 @@ from analysis.verdict import Estimate
 HEIGHT = 110
 FLOOR_POINTS = 32
 _MOST_POINTS = 300
+_DOT: Spec = {"type": "point", "filled": True, "fill": INK, "size": 14, "opacity": 1}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryCurve:
-    """What is drawn of a process. at_s, mib, shape (N,): readings of its longest incarnation after the warm-up."""
+    """What is drawn of a process: at_s, mib, shape (N,), its readings; floor_s, floor_mib, shape (M,), their floor."""
 
     subject: str
     at_s: NDArray[np.float64]
     mib: NDArray[np.float64]
+    floor_s: NDArray[np.float64]
+    floor_mib: NDArray[np.float64]
     restarts_s: tuple[float, ...]
     slope_mib_per_h: Estimate
     tolerance_mib_per_h: float
-
-    @property
-    def floor(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(times s, MiB): the minimum of each of up to 32 equal stretches, at the time where it occurred."""
-        parts = [part for part in np.array_split(np.arange(self.mib.size), FLOOR_POINTS) if part.size]
-        lowest = np.array([part[np.argmin(self.mib[part])] for part in parts], dtype=np.int64)
-        return self.at_s[lowest], self.mib[lowest]
 
 
 def draw_memory(curve: MemoryCurve, axis: TimeAxis) -> str:
@@ -41,13 +37,17 @@ def draw_memory(curve: MemoryCurve, axis: TimeAxis) -> str:
 
 def memory_spec(curve: MemoryCurve, axis: TimeAxis) -> Spec:
     """The Vega-Lite spec of one process's memory."""
-    floor_s, floor_mib = curve.floor
     layers = [
         _layer("readings", *_thinned(curve.at_s, curve.mib), {"type": "line", "stroke": P50, "strokeWidth": 1}),
         *_slope_band(curve),
         _line_of("slope", curve, curve.slope_mib_per_h.value, {"stroke": P95, "strokeWidth": 2}),
         _line_of("tolerance", curve, curve.tolerance_mib_per_h, {"stroke": TARGET, "strokeDash": [5, 3]}),
-        _layer("floor", floor_s, floor_mib, {"type": "point", "filled": True, "fill": INK, "size": 14, "opacity": 1}),
+        _layer(
+            "floor",
+            curve.floor_s,
+            curve.floor_mib,
+            {"type": "point", "filled": True, "fill": INK, "size": 14, "opacity": 1},
+        ),
         _restarts(curve),
     ]
     x, y = axis.encoding(SMALL), _y(curve)
@@ -73,8 +73,7 @@ def _thinned(at_s: NDArray[np.float64], mib: NDArray[np.float64]) -> tuple[NDArr
 
 def _through_centre(curve: MemoryCurve, slope_mib_per_h: float) -> list[dict[str, float]]:
     """The line of a slope through the centre of the floor points, at both ends of the readings."""
-    at_s, mib = curve.floor
-    centre_s, centre_mib = float(at_s.mean()), float(mib.mean())
+    centre_s, centre_mib = float(curve.floor_s.mean()), float(curve.floor_mib.mean())
     ends = (float(curve.at_s[0]), float(curve.at_s[-1]))
     return [{"t": t, "v": centre_mib + slope_mib_per_h * (t - centre_s) / 3600} for t in ends]
 
@@ -91,7 +90,7 @@ def _slope_band(curve: MemoryCurve) -> list[Spec]:
         return []
     ends = zip(_through_centre(curve, low), _through_centre(curve, high), strict=True)
     values = [{"t": a["t"], "v": a["v"], "top": b["v"]} for a, b in ends]
-    middle_s, middle = float(curve.floor[0].mean()), float(curve.floor[1].mean())
+    middle_s, middle = float(curve.floor_s.mean()), float(curve.floor_mib.mean())
     values.insert(1, {"t": middle_s, "v": middle, "top": middle})
     mark = {"type": "area", "fill": P95, "opacity": 0.2}
     return [

@@ -1,0 +1,104 @@
+"""The decision table: every gate as a row, worst first, and the row that each reason of the verdict comes from."""
+
+from dataclasses import dataclass
+
+from analysis.charts.interval_bar import Scale, interval_bar, scale_of
+from analysis.report import formats
+from analysis.verdict import GateResult, State, Verdict
+
+SHOWN_ROWS = 12
+_GATE_NAMES = {
+    "latency": "Latency",
+    "availability": "Availability",
+    "invariants": "Invariant",
+    "faults": "Fault",
+    "memory": "Memory",
+    "accounts": "Accounts",
+    "generator": "Generator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A gate with all that its row shows; `id` is the row's own place on the page."""
+
+    id: str
+    gate: GateResult
+    gate_name: str
+    measured: str
+    interval: str
+    bar: str
+    when: str
+    when_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One of the verdict's reasons and the row that shows it."""
+
+    text: str
+    href: str
+
+
+def decision_rows(verdict: Verdict) -> list[DecisionRow]:
+    """Every gate, worst first: failed, undecided, passed; in each, what is required before what only informs."""
+    ordered = sorted(verdict.gates, key=_order)
+    scales = {key: _scale(verdict.gates, *key) for key in {(gate.gate, gate.unit) for gate in ordered}}
+    return [_row(number, gate, scales[gate.gate, gate.unit]) for number, gate in enumerate(ordered, start=1)]
+
+
+def split_rows(rows: list[DecisionRow]) -> tuple[list[DecisionRow], list[DecisionRow]]:
+    """(the rows to show at once, the rows that pass and may be folded away)."""
+    bad = sum(row.gate.state != State.PASS for row in rows)
+    shown = max(bad, min(len(rows), SHOWN_ROWS))
+    return rows[:shown], rows[shown:]
+
+
+def linked_reasons(verdict: Verdict, rows: list[DecisionRow]) -> list[Reason]:
+    """At most three reasons, each with the row that it came from."""
+    return [Reason(reason, f"#{_source(reason, rows)}") for reason in verdict.reasons[:3]]
+
+
+def _order(gate: GateResult) -> tuple[int, bool, int, float, str]:
+    names = list(_GATE_NAMES)
+    place = names.index(gate.gate) if gate.gate in names else len(names)
+    value = gate.measured.value or 0.0
+    return (formats.rank(gate.state), not gate.required, place, value if gate.unit == "share" else -value, gate.subject)
+
+
+def _scale(gates: tuple[GateResult, ...], name: str, unit: str) -> Scale:
+    alike = [gate for gate in gates if (gate.gate, gate.unit) == (name, unit)]
+    thresholds = [gate.threshold for gate in alike if gate.threshold is not None]
+    return scale_of([gate.measured for gate in alike], thresholds)
+
+
+def _row(number: int, gate: GateResult, scale: Scale) -> DecisionRow:
+    measured = formats.value_of(gate.measured, gate.unit)
+    interval = formats.interval_of(gate.measured, gate.unit)
+    label = f"measured {measured}" + (f", interval {interval}" if interval else "")
+    drawn = gate.measured.value is not None and gate.unit != "count"
+    return DecisionRow(
+        id=f"row-{number}",
+        gate=gate,
+        gate_name=_GATE_NAMES.get(gate.gate, gate.gate),
+        measured=measured,
+        interval=interval,
+        bar=interval_bar(gate.measured, gate.threshold, scale, state=gate.state, label=label) if drawn else "",
+        when=_when(gate),
+        when_s=gate.began_s,
+    )
+
+
+def _when(gate: GateResult) -> str:
+    if gate.began_s is not None:
+        return f"from {formats.clock(gate.began_s)}"
+    if gate.state == State.INCONCLUSIVE and gate.needs_s:
+        return f"about {formats.duration(gate.needs_s)} more would decide"
+    return ""
+
+
+def _source(reason: str, rows: list[DecisionRow]) -> str:
+    """The row whose reason it is, else the first whose subject it names, else the whole table."""
+    same = (row.id for row in rows if row.gate.reason and (row.gate.reason in reason or reason in row.gate.reason))
+    naming = (row.id for row in rows if row.gate.subject and row.gate.subject in reason)
+    return next(same, next(naming, "decision"))

@@ -1,0 +1,36 @@
+"""Writes the three reports of a verdict into its run directory."""
+
+from pathlib import Path
+
+from analysis.evidence import Evidence
+from analysis.report.junit import junit_xml
+from analysis.report.markdown import markdown_report
+from analysis.report.page import html_page
+from analysis.verdict import Verdict
+from journal.errors import Problem, RunDirectoryError
+from journal.run_directory import RunDirectory
+
+
+def write_reports(run: RunDirectory, evidence: Evidence, verdict: Verdict) -> None:
+    """Writes report.html, report.md and junit.xml, each whole or not at all.
+
+    Raises:
+        RunDirectoryError: the run directory cannot be written.
+    """
+    reports = {
+        "report.html": html_page(evidence, verdict).encode(),
+        "report.md": markdown_report(evidence, verdict).encode(),
+        "junit.xml": junit_xml(verdict, evidence.manifest.plan.name),
+    }
+    for name, content in reports.items():
+        _write(run.path / name, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        problem = Problem(str(path), f"cannot be written: {error.strerror}")
+        raise RunDirectoryError([problem]) from error
