@@ -1,9 +1,11 @@
 """The command: options, ports, and that nothing is left behind however it ends."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -16,6 +18,13 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 
 def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
 
 
 def test_all_problems_of_the_options_are_named_at_once():
@@ -76,6 +85,27 @@ def test_a_killed_supervisor_leaves_nothing(start, wait_until):
     target.process.kill()
     wait_until(lambda: gone(processes))
     assert not target.state_file.parent.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("delay_s", [0.1, 0.25, 0.4, 0.55, 0.7])
+def test_a_signal_at_any_moment_of_the_start_leaves_nothing(tmp_path, wait_until, number, delay_s):
+    command = [sys.executable, "-m", "target", "--port", "0", "--replicas", "2"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        time.sleep(delay_s)  # whatever the start has come to by then, the outcome is the same
+        process.send_signal(number)
+        process.wait(timeout=15)
+        complaint = process.stderr.read()
+    if number == signal.SIGKILL or process.returncode == -number:
+        complaint = b""  # it came while Python itself was starting
+    else:
+        assert process.returncode == 0
+    wait_until(lambda: not list(tmp_path.iterdir()))
+    wait_until(
+        lambda: not [each for each in psutil.process_iter() if environment_of(each).get("TMPDIR") == str(tmp_path)]
+    )
+    assert complaint == b""
 
 
 def test_the_target_ends_with_the_process_it_was_told_to_watch(start, wait_until):
