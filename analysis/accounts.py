@@ -1,6 +1,7 @@
 """Where every request went, by the generator's own counts and by the target's."""
 
 import math
+from collections.abc import Iterator
 
 from analysis.evidence import Evidence
 from analysis.gaps import Gaps
@@ -43,7 +44,7 @@ def balance(evidence: Evidence, gaps: Gaps, unexplained_cuts: tuple[CutRequest, 
 def accounts_gate(evidence: Evidence, accounts: Accounts) -> GateResult:
     """The row of the accounts: they balance and the target agrees, or nobody knows what was measured."""
     residual = accounts.sent - accounts.answered - accounts.cut - accounts.unfinished - accounts.lost
-    reason = _doubt(evidence, accounts, residual)
+    reason = "; ".join(_doubts(evidence, accounts, residual))
     balanced = f"all {counted(accounts.sent, 'request')} accounted for"
     agreed = ", and the target counted the same" if accounts.agrees else ""
     return GateResult(
@@ -61,19 +62,20 @@ def accounts_gate(evidence: Evidence, accounts: Accounts) -> GateResult:
     )
 
 
-def _doubt(evidence: Evidence, accounts: Accounts, residual: int) -> str:
+def _doubts(evidence: Evidence, accounts: Accounts, residual: int) -> Iterator[str]:
     if not accounts.sent:
-        return "no request was measured"
+        yield "no request was measured"
     if accounts.lost:
-        return f"about {counted(accounts.lost, 'request')} missing from the record"
-    if residual:
-        return f"{counted(abs(residual), 'request')} {'lost' if residual > 0 else 'too many'} in the accounts"
+        yield f"about {counted(accounts.lost, 'request')} missing from the record"
+    if residual and any(worker.missing for worker in evidence.columns.workers):
+        yield "frames are missing, so the accounts do not balance"
+    elif residual:
+        yield f"{counted(abs(residual), 'request')} {'lost' if residual > 0 else 'too many'} in the accounts"
     if accounts.agrees is False:
         low, high = accounts.sent - (accounts.target_finished or 0), accounts.cut + accounts.unfinished
-        return f"sent − finished = {low} by the target's counters, outside of 0 to {high} (cut + unfinished)"
+        yield f"sent − finished = {low} by the target's counters, outside of 0 to {high} (cut + unfinished)"
     if accounts.target_finished is None and evidence.events_of(EventKind.COUNTERS):
-        return "the target's counters were not read after the load"
-    return ""
+        yield "the target's counters were not read after the load"
 
 
 def _target_counts(evidence: Evidence) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from journal.timeline import FaultState
 _BASELINE_S = 300.0
 _FEWEST_BASELINE_S = 5
 _SHORTEST_WELL_WINDOW_S = 3
-_NOISE_DEVIATIONS = 2.0
+_NOISE_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ class _FaultJudge:
         return injected_s, end_s
 
     def _missing_arrivals(self, before: Mask, during: Mask) -> int:
-        """Arrivals that stayed away; a deficit within two standard deviations of counting is none."""
+        """Arrivals that stayed away; a deficit within three standard deviations of counting is none."""
         expected = float(self.pool.usual(self.pool.started, before)[during].sum())
         known = float(self.pool.started[before].sum())
         if expected <= 0 or known <= 0:

@@ -95,7 +95,7 @@ def _worker_gaps(worker: WorkerRecord) -> Iterator[str]:
         more = ", …" if len(worker.missing) > _SHOWN else ""
         yield f"worker {worker.name}: {counted(len(worker.missing), 'frame')} missing (number {numbers}{more})"
     if not worker.complete:
-        yield f"worker {worker.name} did not end in order: frames after its number {_last_number(worker)} are missing"
+        yield f"worker {worker.name} did not end in order: its last frame is number {_last_number(worker)}"
 
 
 def _last_number(worker: WorkerRecord) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from analysis.verdict import GateResult, State, Verdict
 from analysis.verdict_line import SIGNS
-from analysis.words import bounds, decimals_for, percent, target_percent
+from analysis.words import bounds, counted, decimals_for, percent, target_percent
 
 WIDTH = 80
 _ROWS = 10
@@ -20,13 +20,18 @@ def closing_lines(verdict: Verdict, report: Path) -> list[str]:
 
 
 def _table(verdict: Verdict) -> Iterator[str]:
-    order = [State.FAIL, State.INCONCLUSIVE]
-    rows = [row for row in verdict.gates if row.state in order]
-    rows.sort(key=lambda row: (not row.required, order.index(State(row.state))))
+    """Failing rows, required ones first, then open rows that are required; what is open and only informs is counted."""
+    failing = [row for row in verdict.gates if row.state == State.FAIL]
+    undecided = [row for row in verdict.gates if row.state == State.INCONCLUSIVE]
+    failing.sort(key=lambda row: not row.required)
+    rows = [*failing, *(row for row in undecided if row.required)]
     for row in rows[:_ROWS]:
         yield from _row(row)
     if len(rows) > _ROWS:
         yield f"   and {len(rows) - _ROWS} more rows in the report"
+    informing = sum(not row.required for row in undecided)
+    if informing:
+        yield f" {SIGNS[State.INCONCLUSIVE]} {'open':<13} {counted(informing, 'row')} of gates that are not required"
 
 
 def _row(row: GateResult) -> Iterator[str]:

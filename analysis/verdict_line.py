@@ -59,6 +59,8 @@ def reasons(found: Findings) -> tuple[str, ...]:
 
 def would_change(found: Findings) -> str:
     """What would make this verdict another one."""
+    if any(fault.revert == "failed" for fault in found.faults):
+        return f"Run gameday recover {found.evidence.manifest.run_id}; a later run can pass when its faults are undone."
     if found.state is State.FAIL:
         failing = [row for row in found.gates if row.required and row.state == State.FAIL]
         return "It passes when these hold: " + "; ".join(f"{row.subject}: {row.promise}" for row in failing) + "."
