@@ -96,9 +96,8 @@ class Accounts:
     def remove_all(self, within_s: float) -> int:
         """Removes the accounts where the target offers that; returns how many remain."""
         ends_s = time.monotonic() + within_s
-        pool = Pool(_REMOVERS)
-        removed = sum(pool.imap_unordered(lambda account: self._remove(account, ends_s), self._made))
-        return len(self._made) - removed
+        removed = Pool(_REMOVERS).map(lambda account: self._remove(account, ends_s), self._made)
+        return int(removed.count(False))
 
     def _remove(self, account: Account, ends_s: float) -> bool:
         client = self._connect()

@@ -7,8 +7,8 @@ from gevent.event import Event
 
 from load.accounts import Accounts
 from load.assignment import Assignment
-from load.evidence import Evidence
 from load.http import RUN_HEADER, Client, Session
+from load.logbook import Logbook
 from load.recorder import Recorder
 from load.tasks import AcceptedTasks
 
@@ -21,7 +21,7 @@ class RunContext:
         self.plan = assignment.plan
         self.profile = assignment.profile
         threshold_us = assignment.plan.slo.threshold_us
-        self.evidence = Evidence(Recorder(assignment.worker, (threshold_us,)))
+        self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,)))
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()
         self.stopping = False
@@ -36,7 +36,7 @@ class RunContext:
     def session(self, journey: str) -> Session:
         """A recorded session for one user."""
         client = Client(self.assignment.base_url, self.profile, {RUN_HEADER: self.assignment.run_id})
-        return Session(client, self.evidence, journey)
+        return Session(client, self.logbook, journey)
 
     def new_random(self) -> random.Random:
         """A generator of its own for one user, so that a run can be repeated with the same choices."""

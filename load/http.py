@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.checks import OK, Expect
-from load.evidence import Evidence
+from load.logbook import Logbook
 from load.transport import Connection, Origin, Reply
 
 USER_AGENT = "aia-gameday"
@@ -53,12 +53,12 @@ class Client:
         token: str = "",
         body: Any = None,
         form: Mapping[str, str] | None = None,
-        **path: str,
+        path: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One exchange. `template` is the path as the contract has it, with {placeholders}; the profile may move it."""
+        """One exchange at the contract's path `template`, which the profile may move; `path` fills its {placeholders}."""
         payload, content_type = _payload(body, form)
         target = self.target(method, template)
-        for name, value in path.items():
+        for name, value in (path or {}).items():
             target = target.replace(f"{{{name}}}", quote(value, safe=""))
         head = f"{method} {target} HTTP/1.1\r\n{self._head}"
         if token:
@@ -122,9 +122,9 @@ def _unexpected(status: int) -> Outcome:
 class Session:
     """The requests of one user. Each is counted before it is sent and after it ended, and judged in between."""
 
-    def __init__(self, client: Client, evidence: Evidence, journey: str) -> None:
+    def __init__(self, client: Client, logbook: Logbook, journey: str) -> None:
         self._client = client
-        self._evidence = evidence
+        self._logbook = logbook
         self._journey = journey
 
     def call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
@@ -144,7 +144,7 @@ class Session:
             answer = judge(reply, Expect(status))
             granted = reply.outcome is Outcome.OK and 200 <= reply.status < 300
             if granted or answer.ok:
-                self._evidence.checked(invariant, violated=granted, example=f"{example}: answered {reply.status}")
+                self._logbook.checked(invariant, violated=granted, example=f"{example}: answered {reply.status}")
             return Answer(Outcome.OK, reply.status, answer.body) if granted else answer
 
         return self._counted(method, template, request, judged)
@@ -153,13 +153,13 @@ class Session:
         self, method: str, template: str, request: Mapping[str, Any], judged: Callable[[Reply], Answer]
     ) -> Answer:
         endpoint = Endpoint(Kind.REQUEST, self._journey, f"{method} {template}")
-        series = self._evidence.series(endpoint)
+        series = self._logbook.series(endpoint)
         began_s = time.time()
         series.start()
         reply = self._client.send(method, template, **request)
         answer = judged(reply)
         series.end(answer.outcome, reply.service_us)
-        self._evidence.ended(endpoint, answer.outcome, reply, answer.detail, began_s)
+        self._logbook.ended(endpoint, answer.outcome, reply, answer.detail, began_s)
         return answer
 
     def close(self) -> None:

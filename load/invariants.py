@@ -10,8 +10,8 @@ from gevent.pool import Pool
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
 from load.context import RunContext
-from load.evidence import Invariant
 from load.http import Client, json_object
+from load.logbook import Invariant
 from load.tasks import Task
 
 TASK_COMPLETED_ONCE = "task-completed-once"
@@ -69,7 +69,7 @@ class TaskCheck:
 
     def _settled(self, client: Client, task: Task) -> bool:
         self._context.accounts.renew(task.owner)
-        reply = client.send("GET", task.template, token=task.owner.access_token, **{task.parameter: task.id})
+        reply = client.send("GET", task.template, token=task.owner.access_token, path={task.parameter: task.id})
         if reply.status == 404:
             self._found.count(violated=True, example=f"task {task.id} was accepted and is unknown now")
             return True

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from load.worker import Worker
 _LEAVE_WITHIN_S = 40.0
 
 
-@events.init_command_line_parser.add_listener
 def add_options(parser: Any, **_: Any) -> None:
     """Our options beside Locust's own."""
     group = parser.add_argument_group("Game day")
@@ -40,7 +40,6 @@ def add_options(parser: Any, **_: Any) -> None:
     parser.set_defaults(master_bind_host="127.0.0.1")
 
 
-@events.init.add_listener
 def take_over(environment: Environment, runner: Runner, web_ui: Any = None, **_: Any) -> None:
     """Gives this process its part. Bad input ends it here with a message."""
     try:
@@ -91,7 +90,7 @@ class MasterProcess:
     def __init__(self, environment: Environment, runner: Runner) -> None:
         self._environment = environment
         self._runner = runner
-        options = environment.parsed_options
+        self._options = options = _options(environment)
         self._conducted = bool(options.run_dir)
         self._limited = bool(options.run_time)
         self._run = RunDirectory(Path(options.run_dir)) if self._conducted else self._make_run()
@@ -101,10 +100,10 @@ class MasterProcess:
         self._verdict = ""
         self._prepare_locust()
         self._master = Master(environment, runner, runner.send_message, self._run)
-        self._start(options)
+        self._start()
 
     def _make_run(self) -> RunDirectory:
-        options = self._environment.parsed_options
+        options = self._options
         workers = options.expect_workers if isinstance(self._runner, MasterRunner) else 1
         return standalone.make_run(
             standalone.Options(
@@ -119,7 +118,7 @@ class MasterProcess:
 
     def _prepare_locust(self) -> None:
         """Locust itself starts no user and ends nothing by the clock; the plan does."""
-        environment, options = self._environment, self._environment.parsed_options
+        environment, options = self._environment, self._options
         manifest = self._run.read_manifest()
         apply_mix(environment, manifest.plan.load.mix)
         environment.host = manifest.base_url
@@ -127,7 +126,8 @@ class MasterProcess:
         options.run_time, options.num_users, options.spawn_rate = None, 0, 1
         options.reset_stats = environment.reset_stats = False
 
-    def _start(self, options: Any) -> None:
+    def _start(self) -> None:
+        options = self._options
         if not isinstance(self._runner, MasterRunner):
             Worker(self._environment, self._runner, self._runner.send_message).start()
             expected = 1
@@ -152,7 +152,7 @@ class MasterProcess:
         self._master.done.wait()
         if not self._quitting:
             # while Locust waits for workers that never came, its main loop does not see that the runner quit
-            self._environment.parsed_options.expect_workers = 0
+            self._options.expect_workers = 0
             self._runner.quit()
 
     def _end_in_order(self, **_: Any) -> None:
@@ -188,6 +188,16 @@ class MasterProcess:
             sys.stdout.flush()
 
 
+def _options(environment: Environment) -> Namespace:
+    options = environment.parsed_options
+    assert isinstance(options, Namespace), "only a program that embeds Locust has no options"
+    return options
+
+
 def _end_within(seconds: float) -> None:
     """The last resort: a process that was told to end does so, even if something in it hangs."""
     gevent.spawn_later(seconds, os._exit, int(ExitCode.HARNESS_DEFECT))
+
+
+events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(take_over)

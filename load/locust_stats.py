@@ -41,7 +41,9 @@ def _add(entry: StatsEntry, ended: OutcomeSecond, second: int) -> None:
         value_ms = value_us / 1000
         entry.response_times[bucket_response_time(value_ms)] += count
         entry.total_response_time += value_ms * count
-        entry.min_response_time = min(value_ms, value_ms if entry.min_response_time is None else entry.min_response_time)
+        entry.min_response_time = min(
+            value_ms, value_ms if entry.min_response_time is None else entry.min_response_time
+        )
         entry.max_response_time = max(entry.max_response_time, value_ms)
 
 

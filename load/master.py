@@ -1,6 +1,8 @@
 """The master's life: gather workers, drive the phases of the plan, collect what the workers saw, end in order."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -69,10 +71,8 @@ class Master:
         self.roster.patient = False
 
     def _tell(self, msg_type: str, data: dict[str, Any] | None = None, client_id: str | None = None) -> None:
-        try:
+        with suppress(RPCError):  # commands are sent again until they are answered, parcels until acknowledged
             self._send(msg_type, data, client_id)
-        except RPCError:
-            pass  # commands are sent again until they are answered, parcels until they are acknowledged
 
     # What workers say
 
@@ -110,7 +110,14 @@ class Master:
 
     def _run(self, expected_workers: int) -> None:
         background = gevent.spawn(self._watch)
-        phases = [partial(self._gather, expected_workers), self._prepare, self._load, self._drain, self._check, self._close]
+        phases: list[Callable[[], None]] = [
+            partial(self._gather, expected_workers),
+            self._prepare,
+            self._load,
+            self._drain,
+            self._check,
+            self._close,
+        ]
         for phase in phases:
             try:
                 phase()

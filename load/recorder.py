@@ -1,4 +1,4 @@
-"""The hot path of the generator: what each operation did, counted per endpoint, second and outcome, sealed into frames."""
+"""The hot path: what each operation did, counted per endpoint, second and outcome, and sealed into frames."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import Any
 from journal.failures import Failure
 from journal.frames import Frame, encode
 from journal.readings import Reading
-from load.evidence import Evidence
+from load.logbook import Logbook
 
 RESEND_AFTER_S = 2.0
 
@@ -37,8 +37,8 @@ class Parcel:
 class Reporter:
     """Sends parcels until they are acknowledged; nothing is lost as long as worker and master live."""
 
-    def __init__(self, evidence: Evidence, send: Callable[[Parcel], None], clock: Callable[[], float] = time.monotonic):
-        self._evidence = evidence
+    def __init__(self, logbook: Logbook, send: Callable[[Parcel], None], clock: Callable[[], float] = time.monotonic):
+        self._logbook = logbook
         self._send = send
         self._clock = clock
         self._waiting: dict[int, tuple[Parcel, float]] = {}
@@ -50,7 +50,7 @@ class Reporter:
 
     def report(self, frames: list[Frame], readings: list[Reading], warnings: list[str]) -> None:
         """Sends new frames, and again those that have waited too long; whatever else there is goes with the first."""
-        failures, readings, warnings = self._evidence.take_failures(), list(readings), list(warnings)
+        failures, readings, warnings = self._logbook.take_failures(), list(readings), list(warnings)
         for frame in frames:
             self._post(self._parcel(frame, failures, readings, warnings))
             failures, readings, warnings = [], [], []

@@ -31,7 +31,9 @@ class Origin:
     def of(cls, base_url: str, *, verify_tls: bool = True) -> "Origin":
         """The origin of a base URL, which is known to have a scheme and a host."""
         parts = urlsplit(base_url)
-        return cls(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), verify_tls)
+        return cls(
+            parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), verify_tls
+        )
 
     @property
     def authority(self) -> str:
@@ -67,14 +69,14 @@ class Reply:
     served_by: str = ""
 
 
-class _Answer(HTTPResponse):  # type: ignore[misc]  # the library publishes no usable types for its parser
+class _Answer(HTTPResponse):
     """The parser of one answer, which keeps the body."""
 
     def __init__(self, method: str) -> None:
         super().__init__(method)
         self.body = bytearray()
 
-    def _on_body(self, buf: bytes) -> None:
+    def _on_body(self, buf: bytearray) -> None:
         self.body += buf
 
     @property
@@ -127,7 +129,9 @@ class Connection:
             return self._lost(Outcome.TIMEOUT, self._what(error, timer), began_ns)
         except HTTPParseError as error:
             outcome = Outcome.CUT if not data else Outcome.WRONG_ANSWER
-            return self._lost(outcome, f"connection closed within the answer: {error}" if not data else str(error), began_ns)
+            return self._lost(
+                outcome, f"connection closed within the answer: {error}" if not data else str(error), began_ns
+            )
         except OSError as error:
             return self._lost(Outcome.CUT, self._what(error, timer), began_ns)
         finally:

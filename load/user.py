@@ -1,6 +1,6 @@
 """The base class of journeys: a user with an account, a session, pauses, and manners when it is asked to stop."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gevent
 from locust import User
@@ -11,8 +11,8 @@ from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
 from load.checks import OK, Expect
 from load.context import await_context
-from load.evidence import Timing
 from load.http import Answer
+from load.logbook import Timing
 from load.tasks import Task
 
 FIRST_POLL_S, POLL_GROWTH, LONGEST_POLL_S = 0.05, 1.5, 1.0
@@ -24,22 +24,22 @@ def journey_name(cls: type) -> str:
     return cls.__module__.rpartition(".")[2]
 
 
-class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
+class Journey(User):
     """A way through the API. Subclasses have tasks and use `get`, `post`, `think`, `must_refuse` and `complete`.
 
     A call that does not go as expected is recorded and ends the task; the user pauses and begins the next one.
     A user that is asked to stop does so between two requests, never within one.
     """
 
-    abstract: ClassVar[bool] = True
+    abstract = True
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.context = await_context()
+        self.shared = await_context()
         self.journey = journey_name(type(self))
-        self.random = self.context.new_random()
-        self.http = self.context.session(self.journey)
-        self.account = self.context.accounts.new()
+        self.random = self.shared.new_random()
+        self.http = self.shared.session(self.journey)
+        self.account = self.shared.accounts.new()
 
     def on_start(self) -> None:
         """Signs up, again and again until the target lets the user in."""
@@ -47,9 +47,9 @@ class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
         while True:
             self._stop_if_asked()
             try:
-                return self.context.accounts.sign_up(self.account)
+                return self.shared.accounts.sign_up(self.account)
             except TargetUnreachable as error:
-                self.context.warn(f"a user could not sign up: {error}")
+                self.shared.warn(f"a user could not sign up: {error}")
                 gevent.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
 
@@ -61,16 +61,16 @@ class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
     def token(self) -> str:
         """A valid access token of this user's account."""
         try:
-            self.context.accounts.renew(self.account)
+            self.shared.accounts.renew(self.account)
         except TargetUnreachable as error:
-            self.context.warn(f"a login could not be renewed: {error}")
+            self.shared.warn(f"a login could not be renewed: {error}")
         return self.account.access_token
 
     # Pauses
 
     def wait_time(self) -> float:
         """The pause between two tasks, in seconds; Locust calls this."""
-        think = self.context.plan.load.think_time
+        think = self.shared.plan.load.think_time
         return self.random.uniform(think.min_s, think.max_s)
 
     def think(self) -> None:
@@ -84,7 +84,7 @@ class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
-        if self.context.stopping or self._state == LOCUST_STATE_STOPPING:
+        if self.shared.stopping or self._state == LOCUST_STATE_STOPPING:
             raise gevent.GreenletExit
 
     # Requests
@@ -99,14 +99,14 @@ class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
 
     def try_call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
         """A request whose failure does not end the task; `token=""` sends none."""
-        request.setdefault("token", None)
-        if request["token"] is None:
-            request["token"] = self.token
-        return self.http.call(method, template, expect=expect, **request)
+        return self.http.call(method, template, expect=expect, **self._with_token(request))
 
     def must_refuse(self, invariant: str, method: str, template: str, *, status: int, **request: Any) -> None:
         """A request that the target promises to refuse; `example` names the case should it be granted."""
-        self._done(self.http.refused(invariant, method, template, status=status, **request))
+        self._done(self.http.refused(invariant, method, template, status=status, **self._with_token(request)))
+
+    def _with_token(self, request: dict[str, Any]) -> dict[str, Any]:
+        return request if "token" in request else {**request, "token": self.token}
 
     @staticmethod
     def _done(answer: Answer) -> Answer:
@@ -122,25 +122,25 @@ class Journey(User):  # type: ignore[misc]  # Locust's metaclass is untyped
         The end-to-end time is a series of its own under the name `workflow`. `status` is the template of the path at
         which the work is read, with the placeholder `{id_field}`.
         """
-        timing = self.context.evidence.workflow(self.journey, workflow)
+        timing = self.shared.logbook.workflow(self.journey, workflow)
         accepted = self.try_call("POST", submit, body=body, expect=Expect(202, **{id_field: str}))
         if not accepted.ok:
             timing.end(accepted.outcome, f"not accepted: {accepted.detail}")
             return self._done(accepted)
         work_id = accepted.body[id_field]
-        self.context.tasks.add(Task(status, id_field, work_id, self.account))
+        self.shared.tasks.add(Task(status, id_field, work_id, self.account))
         return self._await_completion(timing, status, id_field, work_id)
 
     def _await_completion(self, timing: Timing, status: str, id_field: str, work_id: str) -> Answer:
-        waited_s, pause_s, limit_s = 0.0, FIRST_POLL_S, self.context.profile.task_timeout_s
+        waited_s, pause_s, limit_s = 0.0, FIRST_POLL_S, self.shared.profile.task_timeout_s
         while waited_s < limit_s:
             self.pause(pause_s)
             waited_s, pause_s = waited_s + pause_s, min(pause_s * POLL_GROWTH, LONGEST_POLL_S)
             # a question that gets lost does not end the work: the next one finds it
-            answer = self.try_call("GET", status, expect=Expect(200, status=str), **{id_field: work_id})
+            answer = self.try_call("GET", status, expect=Expect(200, status=str), path={id_field: work_id})
             if answer.ok and answer.body["status"] == "completed":
                 timing.end()
-                self.context.tasks.seen_completed(work_id)
+                self.shared.tasks.seen_completed(work_id)
                 return answer
         timing.end(Outcome.TIMEOUT, f"{work_id} is not completed after {limit_s:g} s")
         raise RescheduleTask

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import time
+from contextlib import suppress
 from typing import Any
 
 import websocket
@@ -11,7 +12,7 @@ from locust.exception import RescheduleTask
 
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.context import RunContext
-from load.evidence import Timing
+from load.logbook import Timing
 
 
 class WebSocketSession:
@@ -42,7 +43,9 @@ class WebSocketSession:
             )
         except websocket.WebSocketBadStatusException as error:
             status = error.status_code
-            outcome = Outcome.SERVER_ERROR if status >= 500 else Outcome.LIMITED if status == 429 else Outcome.CLIENT_ERROR
+            outcome = (
+                Outcome.SERVER_ERROR if status >= 500 else Outcome.LIMITED if status == 429 else Outcome.CLIENT_ERROR
+            )
             raise self._failed(timing, outcome, f"the handshake was answered {status}") from error
         except (websocket.WebSocketException, OSError) as error:
             raise self._failed(timing, _outcome(error, connecting=True), str(error)) from error
@@ -52,10 +55,8 @@ class WebSocketSession:
 
     def __exit__(self, *_: object) -> None:
         if self._socket is not None:
-            try:
+            with suppress(websocket.WebSocketException, OSError):  # the other side may have been faster
                 self._socket.close(timeout=1)
-            except (websocket.WebSocketException, OSError):
-                pass  # the other side was faster
 
     def expect(self, kind: str) -> dict[str, Any]:
         """Waits for the next message of type `kind`, over all others."""
@@ -86,7 +87,7 @@ class WebSocketSession:
         raise self._failed(timing, Outcome.TIMEOUT, f"no {kind} within {self._timeout_s:g} s")
 
     def _timing(self, name: str) -> Timing:
-        return Timing(self._context.evidence, Endpoint(Kind.MESSAGE, self._journey, name))
+        return Timing(self._context.logbook, Endpoint(Kind.MESSAGE, self._journey, name))
 
     def _failed(self, timing: Timing, outcome: Outcome, detail: str) -> RescheduleTask:
         timing.end(outcome, detail, self._served_by)

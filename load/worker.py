@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -15,9 +16,9 @@ from journal.errors import GamedayError, TargetUnreachable
 from load import invariants
 from load.assignment import Assignment
 from load.context import RunContext, set_context
-from load.evidence import Invariant
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
+from load.logbook import Invariant
 from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Command, Send
 from load.reporter import Reporter
 
@@ -64,10 +65,8 @@ class Worker:
             gevent.sleep(HELLO_EVERY_S)
 
     def _tell(self, message: str, data: dict[str, Any]) -> None:
-        try:
+        with suppress(RPCError):  # everything that matters is sent again until it is answered
             self._send(message, data)
-        except RPCError:
-            pass  # everything that matters is sent again until it is answered
 
     # What the master says
 
@@ -76,12 +75,12 @@ class Worker:
             return
         assignment = Assignment.decode(msg.data)
         context = self._context = RunContext(assignment)
-        self._reporter = Reporter(context.evidence, lambda parcel: self._tell(REPORT, parcel.encode()))
+        self._reporter = Reporter(context.logbook, lambda parcel: self._tell(REPORT, parcel.encode()))
         if somebody_listens(self._environment.events.request):
-            context.evidence.listeners.append(RequestEvent(self._environment.events.request))
+            context.logbook.listeners.append(RequestEvent(self._environment.events.request))
         self._greenlets = [
             gevent.spawn(self._report_each_second, context),
-            gevent.spawn(measure_loop_lag, context.evidence.recorder),
+            gevent.spawn(measure_loop_lag, context.logbook.recorder),
         ]
         set_context(context)
 
@@ -118,12 +117,12 @@ class Worker:
         while True:
             gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
             warnings, context.warnings[:] = list(context.warnings), []
-            frames = context.evidence.recorder.seal(self._runner.user_count)
+            frames = context.logbook.recorder.seal(self._runner.user_count)
             self._report(context, frames, [watch.read()], warnings)
 
     def _report(self, context: RunContext, frames: list[Any], readings: list[Any], warnings: list[str]) -> None:
         assert self._reporter is not None
-        if not context.evidence.listeners:
+        if not context.logbook.listeners:
             for frame in frames:
                 feed(self._environment.stats, frame)
         self._reporter.report(frames, readings, warnings)
@@ -145,7 +144,7 @@ class Worker:
         return {}
 
     def _check_tasks(self, context: RunContext) -> dict[str, Any]:
-        found = dict(context.evidence.invariants)
+        found = dict(context.logbook.invariants)
         found[invariants.TASK_COMPLETED_ONCE] = invariants.TaskCheck(context).run()
         for name in (invariants.NO_FOREIGN_DATA, invariants.LOGIN_NEEDS_PASSWORD):
             found.setdefault(name, Invariant())
@@ -163,7 +162,7 @@ class Worker:
         """Removes the accounts, then sends the last frame and waits until the master has everything."""
         left = context.accounts.remove_all(REMOVE_ACCOUNTS_WITHIN_S)
         gevent.killall(self._greenlets)
-        frames = context.evidence.recorder.close(self._runner.user_count)
+        frames = context.logbook.recorder.close(self._runner.user_count)
         self._report(context, frames, [], context.warnings)
         self._await_confirmation()
         return {"accounts_left": left, "defects": self._defects}
@@ -196,4 +195,3 @@ class Worker:
             give_up()
 
         gevent.spawn(watch)
-

@@ -102,7 +102,7 @@ class Agents(Journey):
     def dashboard(self) -> None:
         """Open the live page, see figures, stay a moment."""
         client = self.account.email.partition("@")[0]
-        with WebSocketSession(self.context, self.journey, DASHBOARD, token=self.token, client_id=client) as page:
+        with WebSocketSession(self.shared, self.journey, DASHBOARD, token=self.token, client_id=client) as page:
             page.expect("metrics_update")
             self.think()
             page.ping(f"{self.random.random():.6f}")
@@ -111,7 +111,7 @@ class Agents(Journey):
     @flow({"GET " + TASK: 1}, thinks=0)
     def somebody_elses_errand(self) -> None:
         """What belongs to another user must stay closed."""
-        foreign = self.context.tasks.of_another(self.account, TASK)
+        foreign = self.shared.tasks.of_another(self.account, TASK)
         if foreign is not None:
             example = f"{self.account.email} read task {foreign.id} of {foreign.owner.email}"
-            self.must_refuse(NO_FOREIGN_DATA, "GET", TASK, status=403, task_id=foreign.id, example=example)
+            self.must_refuse(NO_FOREIGN_DATA, "GET", TASK, status=403, path={"task_id": foreign.id}, example=example)

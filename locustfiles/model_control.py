@@ -23,15 +23,15 @@ class ModelControl(Journey):
         done = self.complete("mcp request to completion", PROCESS, prompt, STATUS).body
         self.think()
         read = Expect(200, task_id=done["task_id"], status="completed", results=dict)
-        self.get(STATUS, task_id=done["task_id"], expect=read)
+        self.get(STATUS, path={"task_id": done["task_id"]}, expect=read)
 
     @task(1)
     @flow({"GET " + STATUS: 2}, thinks=1)
     def somebody_elses_report(self) -> None:
         """What belongs to another user must stay closed, what does not exist must not be found."""
-        task = self.context.tasks.of_another(self.account, STATUS)
+        task = self.shared.tasks.of_another(self.account, STATUS)
         if task is not None:
             example = f"{self.account.email} read task {task.id} of {task.owner.email}"
-            self.must_refuse(NO_FOREIGN_DATA, "GET", STATUS, status=403, task_id=task.id, example=example)
+            self.must_refuse(NO_FOREIGN_DATA, "GET", STATUS, status=403, path={"task_id": task.id}, example=example)
         self.think()
-        self.get(STATUS, task_id="no-such-task", expect=Expect(404))
+        self.get(STATUS, path={"task_id": "no-such-task"}, expect=Expect(404))

@@ -1,4 +1,4 @@
-"""What one worker knows beside its counts: single failures, checked invariants, and who else wants to hear of requests."""
+"""What the users of one worker leave behind: counts, single failures, checked invariants."""
 
 import time
 from collections import deque
@@ -33,7 +33,7 @@ class Invariant:
                 self.examples.append(example)
 
 
-class Evidence:
+class Logbook:
     """Where the operations of all users of one worker end up."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -88,12 +88,12 @@ class Evidence:
 class Timing:
     """One operation that is not a request: begun when made, ended once, or left unfinished when the user is stopped."""
 
-    __slots__ = ("_began_ns", "_endpoint", "_evidence", "_series")
+    __slots__ = ("_began_ns", "_endpoint", "_logbook", "_series")
 
-    def __init__(self, evidence: Evidence, endpoint: Endpoint) -> None:
-        self._evidence = evidence
+    def __init__(self, logbook: Logbook, endpoint: Endpoint) -> None:
+        self._logbook = logbook
         self._endpoint = endpoint
-        self._series = evidence.series(endpoint)
+        self._series = logbook.series(endpoint)
         self._series.start()
         self._began_ns = time.perf_counter_ns()
 
@@ -101,4 +101,4 @@ class Timing:
         """Counts the end; the duration runs from the making of this object."""
         self._series.end(outcome, (time.perf_counter_ns() - self._began_ns) // 1000)
         if outcome is not Outcome.OK:
-            self._evidence.failed(self._endpoint, outcome, detail, served_by)
+            self._logbook.failed(self._endpoint, outcome, detail, served_by)
