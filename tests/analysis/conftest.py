@@ -192,7 +192,11 @@ class Run:
             yield EventKind.WORKER, -WARM_UP_S - 1.0, {"worker": f"worker-{number}", "state": "joined"}
         yield EventKind.COUNTERS, -WARM_UP_S - 0.5, {"when": "before", "started": 7, "finished": 7}
         finished = 7 + self.sent - self.cut - self.target_forgets
-        yield EventKind.COUNTERS, end_s + DRAIN_S + 0.2, {"when": "after", "started": 7 + self.sent, "finished": finished}
+        yield (
+            EventKind.COUNTERS,
+            end_s + DRAIN_S + 0.2,
+            {"when": "after", "started": 7 + self.sent, "finished": finished},
+        )
         for name in INVARIANTS:
             if name not in self.unchecked:
                 examples = self.violated.get(name, [])
@@ -214,7 +218,12 @@ class Run:
                 yield EventKind.FAULT, self.kill_at_s + after_s, {**who, "state": state}
             yield EventKind.FAULT, self.kill_at_s + 2.5, {**who, "state": FaultState.PROVEN, "evidence": {"pid": 124}}
         if self.throttle_at_s is not None:
-            who = {"fault_id": "F2", "fault": "throttle-redis", "experiment": "throttle-redis", "target": "redis (pid 9)"}
+            who = {
+                "fault_id": "F2",
+                "fault": "throttle-redis",
+                "experiment": "throttle-redis",
+                "target": "redis (pid 9)",
+            }
             over_s = self.throttle_at_s + self.throttle_s
             end = FaultState.NOT_REVERTED if self.not_reverted else FaultState.PROVEN
             yield EventKind.FAULT, self.throttle_at_s, {**who, "state": FaultState.INJECTED}
