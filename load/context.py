@@ -1,8 +1,6 @@
 """Everything that the users of one worker share; one object per worker process."""
 
 import random
-from typing import Any
-
 from gevent.event import Event
 
 from load.accounts import Accounts
@@ -27,6 +25,7 @@ class RunContext:
         self.stopping = False
         self.warnings: list[str] = []
         self._random = random.Random(f"{assignment.plan.seed}/{assignment.index}")
+        random.seed(self._random.random())  # Locust draws the next task of a user from the common generator
         self._warned: set[str] = set()
 
     def connect(self) -> Client:
@@ -71,9 +70,3 @@ def await_context(timeout_s: float | None = None) -> RunContext:
     _present.arrived.wait(timeout_s)
     assert _present.context is not None, "users run only after the assignment has arrived"
     return _present.context
-
-
-def forget_context() -> Any:
-    """Forgets the context, for a process that holds several in turn."""
-    _present.context = None
-    _present.arrived.clear()

@@ -55,7 +55,7 @@ class Client:
         form: Mapping[str, str] | None = None,
         path: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One exchange at the contract's path `template`, which the profile may move; `path` fills its {placeholders}."""
+        """One exchange at the contract path `template`, which the profile may move; `path` fills its {placeholders}."""
         payload, content_type = _payload(body, form)
         target = self.target(method, template)
         for name, value in (path or {}).items():

@@ -25,7 +25,7 @@ class Agents(Journey):
 
     @task(3)
     @flow(
-        {"GET " + AGENTS: 1, "POST " + SUBMIT: 1, "GET " + TASK: 1.2, "agent task to completion": 1},
+        {"GET " + AGENTS: 1, "POST " + SUBMIT: 1, "GET " + TASK: 1.1, "agent task to completion": 1},
         thinks=1,
         waiting_s=0.06,
     )
@@ -43,9 +43,9 @@ class Agents(Journey):
 
     @task(2)
     @flow(
-        {"POST " + CREATE: 1, "GET " + WORKFLOW: 2.2, "workflow to completion": 1},
+        {"POST " + CREATE: 1, "GET " + WORKFLOW: 1.9, "workflow to completion": 1},
         thinks=1,
-        waiting_s=0.2,
+        waiting_s=0.1,
     )
     def workflow(self) -> None:
         """Several steps, of which some wait for others."""

@@ -15,7 +15,7 @@ class ModelControl(Journey):
     weight = 2
 
     @task(4)
-    @flow({"POST " + PROCESS: 1, "GET " + STATUS: 2.2, "mcp request to completion": 1}, thinks=2, waiting_s=0.06)
+    @flow({"POST " + PROCESS: 1, "GET " + STATUS: 2.1, "mcp request to completion": 1}, thinks=2, waiting_s=0.06)
     def report(self) -> None:
         """A prompt becomes a report and slides; the result is read once more."""
         prompt = {"prompt": f"Write about {self.random.choice(TOPICS)}.", "output_formats": ["report", "slides"]}
