@@ -43,8 +43,8 @@ def interval_bar(estimate: Estimate, threshold: float | None, scale: Scale, *, s
     if estimate.low is not None or estimate.high is not None:
         low = scale.place(scale.low if estimate.low is None else estimate.low)
         high = scale.place(scale.high if estimate.high is None else estimate.high)
-        parts.append(f'<line class="whisker" x1="{low}" y1="{middle}" x2="{high}" y2="{middle}"/>')
+        parts.append(f'<path class="whisker" d="M{low} {middle}H{high}M{low} {middle - 4}v8M{high} {middle - 4}v8"/>')
     if estimate.value is not None:
-        parts.append(f'<circle class="dot" cx="{scale.place(estimate.value)}" cy="{middle}" r="4"/>')
+        parts.append(f'<circle class="dot" cx="{scale.place(estimate.value)}" cy="{middle}" r="3"/>')
     head = f'<svg class="interval {state}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
     return head + "".join(parts) + "</svg>"

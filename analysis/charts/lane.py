@@ -58,7 +58,7 @@ def draw_lane(
     spec = lane_spec(phases, faults, gaps, axis, canvas)
     place = {"left": canvas.left, "width": canvas.width, "top": 6, "height": spec["height"]}
     span = {"begin": axis.begin_s, "end": axis.end_s}
-    return draw(spec, label="Phases and faults", kind=f"plot lane {canvas.name}", data=place | span)
+    return draw(spec, label="Phases and faults", kind=f"plot phases {canvas.name}", data=place | span)
 
 
 def lane_spec(

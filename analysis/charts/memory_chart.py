@@ -108,5 +108,5 @@ def _y(curve: MemoryCurve) -> Spec:
     low, high = float(curve.mib.min()), float(curve.mib.max())
     margin = max((high - low) * 0.15, 1.0)
     scale = {"domain": [low - margin, high + margin], "nice": False, "clamp": True}
-    axis = {"tickCount": 3, "format": "~g", "domain": False, "ticks": False}
+    axis = {"tickCount": 3, "format": ",.5~r", "domain": False, "ticks": False}
     return {"field": "v", "type": "quantitative", "scale": scale, "axis": axis}

@@ -216,15 +216,14 @@ def _domain(panel: Panel) -> tuple[float, float]:
 
 
 def _linear_domain(low: float, high: float, floor: float | None, ceiling: float | None) -> tuple[float, float]:
-    margin = (high - low) * 0.1 or max(abs(high) * 0.1, 0.01)
-    bottom = low - margin if floor is None else floor
-    top = high + margin if ceiling is None else ceiling
+    bottom = floor if floor is not None else low - ((high - low) * 0.1 or 0.01)
+    top = ceiling if ceiling is not None else high + (high - bottom) * 0.08
     return (bottom, top) if top > bottom else (bottom, bottom + 1)
 
 
 def _y(panel: Panel) -> Spec:
     scale: Spec = {"domain": list(panel.domain), "nice": False, "clamp": True}
-    axis: Spec = {"format": ".3~%" if panel.unit == "share" else "~g", "domain": False, "ticks": False}
+    axis: Spec = {"format": ".3~%" if panel.unit == "share" else ",.4~r", "domain": False, "ticks": False}
     axis["tickCount"] = 3
     if panel.log:
         scale["type"] = "log"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from analysis.charts.interval_bar import Scale, interval_bar, scale_of
 from analysis.report import formats
 from analysis.verdict import GateResult, State, Verdict
+from analysis.words import more_time
 
 SHOWN_ROWS = 12
 _GATE_NAMES = {
@@ -73,8 +74,9 @@ def _scale(gates: tuple[GateResult, ...], name: str, unit: str) -> Scale:
 
 
 def _row(number: int, gate: GateResult, scale: Scale) -> DecisionRow:
-    measured = formats.value_of(gate.measured, gate.unit)
-    interval = formats.interval_of(gate.measured, gate.unit)
+    decimals = formats.decimals_for(gate.threshold)
+    measured = formats.value_of(gate.measured, gate.unit, decimals)
+    interval = formats.interval_of(gate.measured, gate.unit, decimals)
     label = f"measured {measured}" + (f", interval {interval}" if interval else "")
     drawn = gate.measured.value is not None and gate.unit != "count"
     return DecisionRow(
@@ -93,7 +95,7 @@ def _when(gate: GateResult) -> str:
     if gate.began_s is not None:
         return f"from {formats.clock(gate.began_s)}"
     if gate.state == State.INCONCLUSIVE and gate.needs_s:
-        return f"about {formats.duration(gate.needs_s)} more would decide"
+        return more_time(gate.needs_s)
     return ""
 
 

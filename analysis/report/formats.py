@@ -35,14 +35,19 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def share(value: float | None) -> str:
-    """97.2 %; more digits where fewer would claim 100 or 0 %."""
+def share(value: float | None, decimals: int = 1) -> str:
+    """97.2 %; more decimals where fewer would claim 100 or 0 %."""
     if value is None:
         return NONE
     if value in {0.0, 1.0}:
         return f"{value * 100:.0f} %"
-    digits = next((digits for digits in (1, 2, 3) if f"{value * 100:.{digits}f}".strip("0.") not in {"", "1"}), 4)
-    return f"{value * 100:.{digits}f} %"
+    enough = (digits for digits in (decimals, 2, 3) if f"{value * 100:.{digits}f}".strip("0.") not in {"", "1"})
+    return f"{value * 100:.{next(enough, 4)}f} %"
+
+
+def decimals_for(threshold: float | None) -> int:
+    """How many decimals of a per cent a difference from this share takes to see."""
+    return words.decimals_for(threshold) if threshold is not None and 0 < threshold < 1 else 1
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -60,12 +65,12 @@ def signed(value: float | None) -> str:
     return NONE if value is None else ("+" if value > 0 else "") + significant(value, 2)
 
 
-def amount(value: float | None, unit: str) -> str:
-    """A number without its unit, as its unit is read; a share is in %."""
+def amount(value: float | None, unit: str, decimals: int = 1) -> str:
+    """A number without its unit; a share in % with so many decimals."""
     if value is None:
         return NONE
     if unit == "share":
-        return share(value).removesuffix(" %")
+        return share(value, decimals).removesuffix(" %")
     if unit == "MiB/h":
         return signed(value)
     if unit in {"count", "users"}:
@@ -73,24 +78,20 @@ def amount(value: float | None, unit: str) -> str:
     return significant(value)
 
 
-def unit_word(unit: str) -> str:
-    """What follows the number."""
-    return {"share": " %", "count": "", "users": ""}.get(unit, f" {unit}")
-
-
-def value_of(estimate: Estimate, unit: str) -> str:
+def value_of(estimate: Estimate, unit: str, decimals: int = 1) -> str:
     """97.2 %."""
-    return NONE if estimate.value is None else amount(estimate.value, unit) + unit_word(unit)
+    word = {"share": " %", "count": "", "users": ""}.get(unit, f" {unit}")
+    return NONE if estimate.value is None else amount(estimate.value, unit, decimals) + word
 
 
-def interval_of(estimate: Estimate, unit: str) -> str:
+def interval_of(estimate: Estimate, unit: str, decimals: int = 1) -> str:
     """96.5 to 97.8; empty without bounds."""
-    low, high = estimate.low, estimate.high
-    if low is None and high is None:
+    low, high = (amount(bound, unit, decimals) for bound in (estimate.low, estimate.high))
+    if estimate.low is None and estimate.high is None:
         return ""
-    if low is None:
-        return f"at most {amount(high, unit)}"
-    return f"at least {amount(low, unit)}" if high is None else f"{amount(low, unit)} to {amount(high, unit)}"
+    if estimate.low is None:
+        return f"at most {high}"
+    return f"at least {low}" if estimate.high is None else f"{low} to {high}"
 
 
 def clock(seconds: float | None) -> str:
@@ -102,12 +103,12 @@ def clock(seconds: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """840 ms, 4.2 s, 6 min or 3.1 h."""
+    """840 ms, 4.2 s, 180 s, 12 min or 3.1 h."""
     if seconds is None:
         return NONE
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.3g} s" if seconds < 100 else words.duration(seconds)
+    return f"{seconds:.3g} s" if seconds < 600 else words.duration(seconds)
 
 
 def utc(at_ns: int | None) -> str:

@@ -18,6 +18,7 @@ from analysis.report.fault_cards import fault_cards
 from analysis.report.memory_cards import memory_cards
 from analysis.report.timeline import generator_panels, run_axis, script_data, timeline_view
 from analysis.verdict import Verdict, anchor
+from analysis.words import counted
 from journal.records import to_json
 
 
@@ -35,11 +36,10 @@ def environment() -> Environment:
         "share": formats.share,
         "sign": formats.sign,
         "significant": formats.significant,
-        "unit_word": formats.unit_word,
         "utc": formats.utc,
         "value_of": formats.value_of,
     }
-    env.globals |= {"anchor": anchor, "fault_words": fault_words}
+    env.globals |= {"anchor": anchor, "counted": counted, "fault_words": fault_words}
     env.finalize = _finalize
     return env
 

@@ -187,8 +187,8 @@ def _rate(evidence: Evidence, bins: TimeBins) -> Panel:
         id="rate",
         title="Requests",
         unit="per s",
-        series=(Series("sent", "sent", P50, sent), Series("answered_well", "well", GOOD, well)),
-        note="sent, and answered properly; every user waits for its answer, so a slow target is asked less",
+        series=(Series("sent", "sent", P50, sent), Series("answered_ok", "ok", GOOD, well)),
+        note="sent, and answered properly (ok); every user waits for its answer, so a slow target is asked less",
     )
 
 
