@@ -11,8 +11,12 @@ def decimals_for(target: float) -> int:
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """0.972 → "97.2"; nothing known → "?"."""
-    return "?" if share is None else f"{share * 100:.{decimals}f}"
+    """0.972 → "97.2"; nothing known → "?"; what is not all is never rounded to 100."""
+    if share is None:
+        return "?"
+    shown = round(share * 100, decimals)
+    most = 100 - 10.0**-decimals
+    return f"{most if share < 1 and shown > most else shown:.{decimals}f}"
 
 
 def target_percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""Synthetic run directories, written with the journal's own writers: a healthy run, and one for each thing gone wrong."""
+"""Synthetic run directories, written with the journal's own writers: a healthy one, and each thing gone wrong."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -73,6 +73,7 @@ class Run:
     guard_at_s: float | None = None
     missing_frames: tuple[int, ...] = ()
     frames: bool = True
+    readings: bool = True
     target_forgets: int = 0
     extra_events: list[tuple[EventKind, float, dict[str, Any]]] = field(default_factory=list)
 
@@ -83,7 +84,8 @@ class Run:
         run = create_run_directory(self.path, self._manifest())
         self._write_frames(run)
         self._write_timeline(run)
-        self._write_readings(run)
+        if self.readings:
+            self._write_readings(run)
         return run
 
     def _manifest(self) -> Manifest:

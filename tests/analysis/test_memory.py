@@ -23,8 +23,7 @@ def judged(synthetic: Callable[..., RunDirectory]) -> Judge:
     """Judges a memory curve (MiB over seconds) of one process, in a run whose load lasts as long as the curve."""
 
     def judge(level_mib: np.ndarray, *, every_s: float = 1.0, role: str = "api", restart_at: int = 0) -> MemoryResult:
-        run = synthetic(frames=False, load_s=int(level_mib.size * every_s))
-        run.readings.unlink()
+        run = synthetic(frames=False, readings=False, load_s=int(level_mib.size * every_s))
         writer = ReadingWriter(run.readings)
         writer.write(_reading(i, level, every_s, role, int(i >= restart_at)) for i, level in enumerate(level_mib))
         writer.close()

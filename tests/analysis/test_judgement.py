@@ -1,0 +1,311 @@
+"""Whole run directories: the planted thing fails, and nothing else does."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from analysis.judge import judge
+from analysis.verdict import FaultResult, State, Verdict, read_verdict, write_verdict
+from journal.exit_codes import ExitCode
+from journal.outcomes import Endpoint, Kind, Outcome
+from journal.run_directory import RunDirectory
+from journal.timeline import EventKind
+
+PROCESS = "POST /api/v1/mcp/process"
+ALL = ("latency", "availability", "invariants", "faults", "memory")
+Synthetic = Callable[..., RunDirectory]
+Judged = Callable[..., Verdict]
+
+
+@pytest.fixture
+def judged(synthetic: Synthetic) -> Judged:
+    def judged(**differences: Any) -> Verdict:
+        return judge(synthetic(**differences))[1]
+
+    return judged
+
+
+def failing(verdict: Verdict) -> list[tuple[str, str]]:
+    return [(row.gate, row.subject) for row in verdict.gates if row.state == State.FAIL]
+
+
+def open_rows(verdict: Verdict) -> list[tuple[str, str]]:
+    return [(row.gate, row.subject) for row in verdict.gates if row.state == State.INCONCLUSIVE and row.required]
+
+
+def fault(verdict: Verdict, name: str) -> FaultResult:
+    return next(result for result in verdict.faults if result.id == name)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_healthy_run_with_both_faults_passes_whatever_the_seed(judged: Judged, seed: int) -> None:
+    verdict = judged(seed=seed)
+    assert (verdict.state, verdict.exit_code, failing(verdict), open_rows(verdict)) == ("pass", 0, [], [])
+    assert verdict.line.startswith("✓ PASS. 50 users: 99.")
+    assert verdict.missing == ()
+
+
+def test_a_fault_is_told_with_effect_revert_recovery_and_budget(judged: Judged) -> None:
+    throttle = fault(judged(), "F2")
+    assert (throttle.state, throttle.effect, throttle.revert) == ("pass", "seen", "proven")
+    assert (throttle.injected_s, throttle.effective_s, throttle.reverted_s, throttle.proven_s) == (40, 41, 50, 50.5)
+    assert throttle.window_s == (40, 50.5)
+    assert throttle.detected_s == 0
+    assert throttle.recovered_s == pytest.approx(10, abs=2)
+    assert 0.6 < throttle.budget_share < 0.9
+    assert throttle.good_share_during.high < 0.95 < throttle.good_share_before.low
+    assert throttle.good_share_after.low > 0.95
+
+
+def test_every_cut_request_is_named_with_the_kill_that_cut_it(judged: Judged) -> None:
+    verdict = judged()
+    assert {cut.fault_id for cut in fault(verdict, "F1").cut_requests} == {"F1"}
+    assert len(fault(verdict, "F1").cut_requests) == verdict.accounts.cut == 10
+    assert verdict.accounts.unexplained_cuts == ()
+
+
+def test_the_accounts_balance_and_agree_with_the_target(judged: Judged) -> None:
+    accounts = judged().accounts
+    assert accounts.sent == accounts.answered + accounts.cut + accounts.unfinished + accounts.lost
+    assert accounts.agrees is True
+    assert accounts.sent - accounts.target_finished == accounts.cut
+
+
+def test_a_slow_path_fails_its_endpoint_and_no_other(judged: Judged) -> None:
+    verdict = judged(slow={PROCESS: 0.2})
+    assert (verdict.exit_code, failing(verdict)) == (1, [("latency", PROCESS)])
+    assert verdict.line.startswith(f"✗ FAIL. {PROCESS}: 7")
+    assert verdict.line.endswith("From the start.")
+
+
+def test_a_slow_path_of_a_workflow_alone_gates_nothing(judged: Judged) -> None:
+    assert judged(slow={"mcp request to completion": 1.0, "WS ping": 1.0}).exit_code == 0
+
+
+def test_errors_fail_availability_and_the_endpoints_but_no_fault(judged: Judged) -> None:
+    verdict = judged(errors=0.1)
+    assert verdict.exit_code == 1
+    assert {gate for gate, _ in failing(verdict)} == {"latency", "availability"}
+    assert verdict.line.startswith("✗ FAIL. All requests: 90.")
+
+
+def test_a_broken_invariant_fails_with_its_example(judged: Judged) -> None:
+    verdict = judged(violated={"task-completed-once": ["task 17 completed twice"]})
+    assert (verdict.exit_code, failing(verdict)) == (1, [("invariants", "task-completed-once")])
+    assert "task 17 completed twice" in verdict.line
+
+
+def test_an_invariant_that_nobody_checked_leaves_the_run_open(judged: Judged) -> None:
+    verdict = judged(unchecked=("no-foreign-data",))
+    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "no-foreign-data")])
+
+
+def test_the_findings_of_all_workers_are_summed(judged: Judged) -> None:
+    more = {"name": "task-completed-once", "checked": 5, "violated": 1, "examples": ["task 9 lost"], "worker": "w"}
+    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, more)])
+    (result,) = [result for result in verdict.invariants if result.name == "task-completed-once"]
+    assert (result.checked, result.violated, result.examples) == (25, 1, ("task 9 lost",))
+
+
+def test_a_leak_fails_the_memory_gate_where_it_is_required(judged: Judged) -> None:
+    leaking = judged(leak_mib_per_s=2.5, required=ALL)
+    assert (leaking.exit_code, failing(leaking)) == (1, [("memory", "api-0"), ("memory", "api-1")])
+    assert judged(leak_mib_per_s=2.5).exit_code == 0
+
+
+def test_a_short_healthy_run_leaves_a_required_memory_gate_open(judged: Judged) -> None:
+    verdict = judged(required=ALL)
+    assert verdict.exit_code == 3
+    assert {gate for gate, _ in open_rows(verdict)} == {"memory"}
+
+
+def test_a_fault_that_could_not_be_reverted_fails_with_an_exit_code_of_its_own(judged: Judged) -> None:
+    verdict = judged(not_reverted=True)
+    assert (verdict.state, verdict.exit_code) == ("fail", ExitCode.NOT_REVERTED)
+    assert failing(verdict) == [("faults", "F2 throttle-redis")]
+    assert verdict.line == "! NOT REVERTED. F2; run gameday recover 7f3a0001."
+
+
+def test_a_fault_without_effect_voids_the_pass(judged: Judged) -> None:
+    verdict = judged(no_effect=True)
+    assert (verdict.exit_code, open_rows(verdict)) == (3, [("faults", "F1 kill-api-pod")])
+    assert "voids the pass" in verdict.line
+
+
+def test_users_who_stay_hurt_after_a_fault_fail_it(judged: Judged) -> None:
+    verdict = judged(throttle_aftermath_s=40.0, load_s=90)
+    assert ("faults", "F2 throttle-redis") in failing(verdict)
+    assert fault(verdict, "F2").recovered_s is None
+
+
+def test_users_may_stay_hurt_as_long_as_the_plan_allows(judged: Judged) -> None:
+    verdict = judged(throttle_aftermath_s=6.0, throttle_s=5.0)
+    assert (verdict.exit_code, failing(verdict)) == (0, [])
+    assert fault(verdict, "F2").recovered_s == pytest.approx(11, abs=2)
+    assert fault(verdict, "F2").window_s[1] > 50
+
+
+def test_a_load_that_ends_before_users_were_well_leaves_the_fault_open(judged: Judged) -> None:
+    verdict = judged(throttle_at_s=60.0, throttle_s=8.0, throttle_slow=0.15)
+    assert (failing(verdict), open_rows(verdict)) == ([], [("faults", "F2 throttle-redis")])
+
+
+def test_too_much_of_the_budget_burned_fails_a_fault(judged: Judged) -> None:
+    verdict = judged(throttle_slow=0.9)
+    assert failing(verdict) == [("faults", "F2 throttle-redis")]
+    assert "of the error budget" in verdict.line
+
+
+def test_a_planned_fault_that_never_started_leaves_the_run_open(judged: Judged) -> None:
+    verdict = judged(killed_at_s=38)
+    assert fault(verdict, "F2").reason == "F2 never started"
+    assert ("faults", "F2 throttle-redis") in open_rows(verdict)
+
+
+def test_a_refused_fault_tells_why(judged: Judged) -> None:
+    told = {"fault_id": "F3", "experiment": "kill-api-pod", "fault": "kill-replica", "state": "refused", "reason": "no"}
+    verdict = judged(extra_events=[(EventKind.FAULT, 5.0, told)])
+    assert fault(verdict, "F3").reason == "F3 was refused (reason: no)"
+    assert verdict.exit_code == 3
+
+
+def test_faults_at_the_same_time_are_marked(judged: Judged) -> None:
+    verdict = judged(kill_at_s=43.0)
+    assert (fault(verdict, "F1").overlaps, fault(verdict, "F2").overlaps) == (("F2",), ("F1",))
+
+
+def test_a_run_killed_half_way_is_judged_and_open(judged: Judged) -> None:
+    verdict = judged(killed_at_s=35)
+    assert (verdict.state, verdict.exit_code, failing(verdict)) == ("inconclusive", 3, [])
+    assert verdict.load_s == pytest.approx(36, abs=1)
+    assert "the run did not come to its orderly end" in verdict.missing
+
+
+def test_a_run_killed_half_way_that_had_failed_stays_failed(judged: Judged) -> None:
+    assert judged(killed_at_s=35, errors=0.1).exit_code == 1
+
+
+def test_a_lost_worker_is_named_and_leaves_the_run_open(judged: Judged) -> None:
+    verdict = judged(worker_lost_at_s=50)
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert any("worker-1 did not end in order" in name for name in verdict.missing)
+    assert verdict.accounts.lost == pytest.approx(19 * 54, rel=0.2)
+    assert verdict.accounts.agrees is None
+
+
+def test_missing_frames_within_the_load_leave_the_run_open(judged: Judged) -> None:
+    verdict = judged(missing_frames=(30, 31))
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert "worker worker-0: 2 frames missing (number 30, 31)" in verdict.missing
+
+
+def test_flipped_bits_are_named_and_leave_the_run_open(synthetic: Synthetic) -> None:
+    run = synthetic()
+    data = bytearray(run.frames.read_bytes())
+    for offset in range(len(data) // 3, len(data) // 3 + 4000, 1000):
+        data[offset] ^= 0x10
+    run.frames.write_bytes(data)
+    verdict = judge(run)[1]
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert any("frames.bin" in name and "unreadable" in name for name in verdict.missing)
+
+
+def test_a_torn_last_frame_is_named_and_leaves_the_run_open(synthetic: Synthetic) -> None:
+    run = synthetic(killed_at_s=60)
+    run.frames.write_bytes(run.frames.read_bytes()[:-30])
+    verdict = judge(run)[1]
+    assert verdict.exit_code == 3
+    assert any("torn frame" in name for name in verdict.missing)
+
+
+def test_a_damaged_timeline_leaves_the_run_open(synthetic: Synthetic) -> None:
+    run = synthetic()
+    run.timeline.write_bytes(run.timeline.read_bytes() + b'{"at_ns": 1, "ki')
+    verdict = judge(run)[1]
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert any("timeline.jsonl" in name for name in verdict.missing)
+
+
+def test_a_run_without_frames_measured_nothing(judged: Judged) -> None:
+    verdict = judged(frames=False)
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert verdict.line == "? INCONCLUSIVE. There are no frames: no request was measured."
+
+
+def test_a_run_with_nothing_but_its_manifest_is_judged(synthetic: Synthetic) -> None:
+    run = synthetic()
+    for path in (run.frames, run.timeline, run.readings, run.failures):
+        path.unlink()
+    assert judge(run)[1].exit_code == 3
+
+
+def test_an_interrupted_run_exits_as_such_even_when_all_gates_pass(judged: Judged) -> None:
+    verdict = judged(interrupted_at_s=45.0)
+    assert (verdict.state, verdict.exit_code, failing(verdict)) == ("inconclusive", 130, [])
+    assert verdict.line == "! INTERRUPTED. SIGINT at 0:45; all faults reverted in 5.0 s."
+
+
+def test_a_guard_ends_a_run_with_its_own_exit_code(judged: Judged) -> None:
+    verdict = judged(guard_at_s=60.0)
+    assert (verdict.state, verdict.exit_code) == ("inconclusive", ExitCode.ABORTED_BY_GUARD)
+    assert verdict.line == "! ABORTED. Guard error-rate at 1:00; no fault was in force."
+
+
+@pytest.mark.parametrize("trouble", [{"lag_ms": 80.0}, {"generator_cpu": 0.97}])
+def test_a_suspect_generator_makes_the_run_open_and_never_the_target_guilty(
+    judged: Judged, trouble: dict[str, float]
+) -> None:
+    verdict = judged(slow={PROCESS: 0.2}, throttle_slow=0.9, **trouble)
+    assert verdict.generator.suspect
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert verdict.line.startswith("? INCONCLUSIVE. Generator ")
+    assert verdict.line.endswith("target not judged.")
+
+
+def test_what_the_target_answered_badly_is_its_own_whatever_the_generator_does(judged: Judged) -> None:
+    assert judged(errors=0.1, lag_ms=80.0).exit_code == 1
+    assert judged(errors=0.1, error_outcome=Outcome.TIMEOUT, lag_ms=80.0).exit_code == 3
+
+
+def test_requests_that_the_target_never_finished_leave_the_run_open(judged: Judged) -> None:
+    verdict = judged(target_forgets=5)
+    assert (verdict.exit_code, open_rows(verdict)) == (3, [("accounts", "requests")])
+    assert verdict.accounts.agrees is False
+
+
+def test_a_rare_endpoint_leaves_the_run_open_unless_the_plan_lets_it_inform(judged: Judged) -> None:
+    rare = Endpoint(Kind.REQUEST, "auth", "POST /auth/logout")
+    rates = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 90.0, rare: 0.3}
+    assert open_rows(judged(rates=rates)) == [("latency", "POST /auth/logout")]
+    assert judged(rates=rates, min_samples=59).exit_code == 0
+
+
+def test_an_open_share_says_how_long_it_would_take(judged: Judged) -> None:
+    verdict = judged(slow={PROCESS: 0.04}, kill_at_s=None, throttle_at_s=None)
+    assert open_rows(verdict) == [("latency", PROCESS)]
+    assert "straddles 95; about" in verdict.line
+    (row,) = [row for row in verdict.gates if row.subject == PROCESS]
+    assert row.needs_s > 0
+
+
+def test_gates_that_are_not_required_inform_without_changing_the_exit(judged: Judged) -> None:
+    verdict = judged(slow={PROCESS: 0.2}, required=("availability",))
+    assert (verdict.exit_code, failing(verdict)) == (0, [("latency", PROCESS)])
+
+
+def test_the_time_outside_and_inside_of_fault_windows_is_kept_apart(judged: Judged) -> None:
+    (row,) = [row for row in judged().endpoints if row.name == PROCESS]
+    assert row.outside.outcomes.keys() == {"ok"}
+    assert row.inside.outcomes["cut"] == 2
+    assert row.inside.good_share.value < 0.9 < row.outside.good_share.value
+    assert row.outside.latency.p95.low <= row.outside.latency.p95.value <= row.outside.latency.p95.high
+    assert row.outside.latency.p50.value == pytest.approx(40, rel=0.1)
+
+
+def test_a_verdict_read_back_is_the_one_that_was_written(judged: Judged, synthetic: Synthetic) -> None:
+    for differences in ({}, {"frames": False}, {"killed_at_s": 35}):
+        verdict = judged(**differences)
+        path = synthetic().verdict
+        write_verdict(path, verdict)
+        assert read_verdict(path) == verdict

@@ -1,0 +1,88 @@
+"""What the end of a run prints, and the command that prints it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import main
+from analysis.judge import judge
+from analysis.terminal import WIDTH, closing_lines
+from analysis.verdict import read_verdict
+from journal.run_directory import RunDirectory
+
+Synthetic = Callable[..., RunDirectory]
+PROCESS = "POST /api/v1/mcp/process"
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        {},
+        {"slow": {PROCESS: 0.2}},
+        {"errors": 0.1},
+        {"frames": False},
+        {"worker_lost_at_s": 20},
+        {"leak_mib_per_s": 2.5},
+        {"violated": {"task-completed-once": ["task 17 completed twice " * 10]}},
+    ],
+)
+def test_everything_but_line_and_path_fits_into_80_columns(
+    synthetic: Synthetic, differences: dict[str, object]
+) -> None:
+    lines = closing_lines(judge(synthetic(**differences))[1], Path("runs/x/report.html"))
+    assert [line for line in lines[1:] if len(line) > WIDTH and not line.startswith("Report: ")] == []
+
+
+def test_the_end_shows_verdict_failing_rows_report_and_meaning(synthetic: Synthetic) -> None:
+    lines = closing_lines(judge(synthetic(slow={PROCESS: 0.2}))[1], Path("runs/x/report.html"))
+    assert lines[0].startswith("✗ FAIL. ")
+    assert [line for line in lines if " ✗ latency" in line and PROCESS in line]
+    assert lines[-2:] == ["Report: runs/x/report.html", "Exit 1: a required gate failed."]
+
+
+def test_a_gate_that_only_informs_says_so(synthetic: Synthetic) -> None:
+    lines = closing_lines(judge(synthetic(leak_mib_per_s=2.5))[1], Path("report.html"))
+    assert "informs" in " ".join(lines)
+    assert lines[-1] == "Exit 0: every required gate passed."
+
+
+def test_the_command_writes_the_verdict_and_exits_by_it(
+    synthetic: Synthetic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = synthetic(violated={"no-foreign-data": ["task 3 of user a read by user b"]})
+    assert main([str(run.path)]) == 1
+    assert capsys.readouterr().out.startswith("✗ FAIL. no-foreign-data violated 1 time in 20")
+    assert read_verdict(run.verdict).exit_code == 1
+    assert {path.name for path in run.path.iterdir()} >= {"verdict.json", "report.md", "report.html", "junit.xml"}
+
+
+def test_a_run_can_be_judged_again_with_the_same_answer(synthetic: Synthetic) -> None:
+    run = synthetic()
+    assert main([str(run.path)]) == 0
+    first = run.verdict.read_bytes()
+    assert main([str(run.path)]) == 0
+    assert run.verdict.read_bytes() == first
+
+
+def test_a_directory_that_is_not_there_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none")]) == 2
+    assert "there is no such run directory" in capsys.readouterr().err
+
+
+def test_a_broken_manifest_is_bad_input(synthetic: Synthetic, capsys: pytest.CaptureFixture[str]) -> None:
+    run = synthetic()
+    run.manifest.write_bytes(b"\x00\xff{")
+    assert main([str(run.path)]) == 2
+    assert "the manifest cannot be read" in capsys.readouterr().err
+
+
+def test_the_module_runs_as_a_program_without_a_unicode_terminal(synthetic: Synthetic) -> None:
+    run = synthetic(frames=False)
+    command = [sys.executable, "-m", "analysis", str(run.path)]
+    environment = {"PYTHONIOENCODING": "ascii", "PATH": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "INCONCLUSIVE. There are no frames" in done.stdout
