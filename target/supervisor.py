@@ -112,7 +112,8 @@ class Supervisor:
     def _step(self) -> None:
         """Wait for the next event, at most until something is due, and deal with it."""
         for key, _ in self._selector.select(self._timeout_s()):
-            key.data()
+            if self._selector.get_map().get(key.fd) is key:  # not if an event before it unregistered it
+                key.data()
         now = time.monotonic()
         for child in self._children:
             if child.state == "down" and child.due_at <= now:

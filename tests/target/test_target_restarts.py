@@ -100,3 +100,14 @@ def test_a_replica_told_to_end_finishes_what_it_is_doing(start, wait_until):
         wait_until(lambda: load_counts(target, "api-0") == (1, 0))
         psutil.Process(target.entry("api-0")["pid"]).send_signal(signal.SIGTERM)
         assert asked.result().status_code == 200
+
+
+def test_a_replica_killed_while_it_starts_is_started_again(start, wait_until):
+    target = start("--replicas", "2")
+    seen = {target.entry("api-0")["pid"]}
+    for _ in range(3):
+        psutil.Process(target.entry("api-0")["pid"]).kill()
+        seen.add(wait_until(lambda: target.entry("api-0")["pid"] not in {None, *seen} and target.entry("api-0")["pid"]))
+    wait_until(lambda: target.entry("api-0")["state"] == "running")
+    assert target.entry("api-0")["restarts"] == 3
+    assert target.entry("api-1")["restarts"] == 0
