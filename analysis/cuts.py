@@ -11,6 +11,7 @@ from journal.outcomes import Kind, Outcome
 from journal.timeline import FaultState
 
 CUT_LATE_S = 2.0  # a request may be found cut this long after a kill: its connection is known dead on the next use
+EARLY_S = 0.25  # the injection is written down when it is done, so its effects may be a little older
 
 _CUT = frozenset(outcome.name for outcome in Outcome if not outcome.answered)
 
@@ -36,7 +37,7 @@ def _explains(story: FaultStory, failure: Failure, at_s: float) -> bool:
 
     Any other fault explains requests that timed out between its injection and its end.
     """
-    if story.injected_s is None or at_s < story.injected_s:
+    if story.injected_s is None or at_s < story.injected_s - EARLY_S:
         return False
     if story.kills:
         effective_s = story.at(FaultState.EFFECTIVE)

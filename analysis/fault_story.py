@@ -8,7 +8,8 @@ from analysis.evidence import Evidence
 from journal.plan import PlannedFault
 from journal.timeline import EventKind, FaultState
 
-_TOLD_APART = {"fault_id", "fault", "experiment", "state", "target", "evidence", "hypothesis"}
+_BEFORE_INJECTION = frozenset({FaultState.PLANNED, FaultState.REFUSED})
+_OVER = (FaultState.REVERTED, FaultState.PROVEN)
 
 
 @dataclass(kw_only=True)
@@ -31,13 +32,13 @@ class FaultStory:
 
     @property
     def injected_s(self) -> float | None:
-        """When it began: where the injection itself was not written down, what must have come after it tells."""
-        return self._first(FaultState.INJECTED, FaultState.EFFECTIVE, FaultState.NO_EFFECT, FaultState.NOT_REVERTED)
+        """When it began: the first sign of it, since an effect may be seen before the injection is written down."""
+        return min((at_s for state, at_s in self.times_s.items() if state not in _BEFORE_INJECTION), default=None)
 
     @property
     def over_s(self) -> float | None:
         """When the fault was no longer in force: reverted, else proven to be."""
-        return self._first(FaultState.REVERTED, FaultState.PROVEN)
+        return min((self.times_s[state] for state in _OVER if state in self.times_s), default=None)
 
     @property
     def effect(self) -> str:
@@ -71,11 +72,6 @@ class FaultStory:
         found = data.get("evidence")
         if isinstance(found, Mapping):
             self.evidence.update({str(key): _shown(value) for key, value in found.items()})
-        if state is FaultState.REFUSED:
-            self.evidence.update({k: _shown(v) for k, v in data.items() if k not in _TOLD_APART})
-
-    def _first(self, *states: FaultState) -> float | None:
-        return next((self.times_s[state] for state in states if state in self.times_s), None)
 
 
 def fault_stories(evidence: Evidence) -> list[FaultStory]:

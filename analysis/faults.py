@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.cuts import CUT_LATE_S, attributed_cuts
+from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
 from analysis.recovery import LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
@@ -41,7 +41,7 @@ def judge_faults(evidence: Evidence) -> JudgedFaults:
         results[story.id] = _FaultJudge(evidence, pool, story, touched, cuts).result()
         if results[story.id].window_s:
             begin_s, end_s = results[story.id].window_s
-            touched = touched | (evidence.touching(begin_s, end_s) & evidence.in_load)
+            touched = touched | (evidence.touching(begin_s - EARLY_S, end_s) & evidence.in_load)
     return JudgedFaults(
         results=_with_overlaps([results[story.id] for story in stories]),
         touched=touched,
@@ -105,9 +105,8 @@ class _FaultJudge:
         injected_s = story.injected_s
         if injected_s is None:
             refused = FaultState.REFUSED in story.times_s
-            why = "; ".join(f"{name}: {value}" for name, value in story.evidence.items())
-            reason = f"{story.id} was refused ({why or 'no reason given'})" if refused else f"{story.id} never started"
-            return replace(told, reason=reason)
+            why = f"was refused: {story.evidence.get('reason', 'no reason given')}" if refused else "was never injected"
+            return replace(told, reason=f"{story.id} {why}")
         return self._felt(told, injected_s)
 
     def _felt(self, told: FaultResult, injected_s: float) -> FaultResult:
@@ -115,7 +114,7 @@ class _FaultJudge:
         normal = Normal.of(self.pool, before, 1 - self.slo.good_share, 1 - self.slo.availability)
         felt = self._impact(injected_s, normal, before)
         window_s = self._window(injected_s, felt)
-        during = self.evidence.touching(*window_s) & self.evidence.in_load
+        during = self.evidence.touching(window_s[0] - EARLY_S, window_s[1]) & self.evidence.in_load
         missing = self._missing_arrivals(before, during)
         after = self.evidence.in_load & (self.evidence.seconds_s > window_s[1]) & ~self.touched
         measured = replace(
@@ -135,10 +134,10 @@ class _FaultJudge:
     def _before(self, injected_s: float) -> Mask:
         """The load before the injection that no other fault touched, else all such load."""
         seconds_s, quiet = self.evidence.seconds_s, self.evidence.in_load & ~self.touched
-        before = quiet & (seconds_s + 1 <= injected_s) & (seconds_s >= injected_s - _BASELINE_S)
+        before = quiet & (seconds_s + 1 <= injected_s - EARLY_S) & (seconds_s >= injected_s - _BASELINE_S)
         if np.count_nonzero(before) >= _FEWEST_BASELINE_S:
             return np.asarray(before)
-        return np.asarray(quiet & ((seconds_s + 1 <= injected_s) | (seconds_s > self._deadline_s)))
+        return np.asarray(quiet & ((seconds_s + 1 <= injected_s - EARLY_S) | (seconds_s > self._deadline_s)))
 
     @property
     def _over_s(self) -> float:
@@ -153,7 +152,7 @@ class _FaultJudge:
 
     def _impact(self, injected_s: float, normal: Normal, before: Mask) -> Impact:
         wanted = min(LONGEST_WELL_WINDOW_S, max(_SHORTEST_WELL_WINDOW_S, round(self.plan.recovery_s / 3)))
-        search = slice(max(0, self._column(injected_s)), max(0, self._column(self._deadline_s) + 1))
+        search = slice(max(0, self._column(injected_s - EARLY_S)), max(0, self._column(self._deadline_s) + 1))
         return impact(self.pool, normal, before, search, wanted)
 
     def _column(self, at_s: float) -> int:

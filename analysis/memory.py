@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.evidence import NS, Evidence
 from analysis.trend import FEWEST_POINTS, Floats, bin_means, gls_slope, hours_needed, residual_noise, shape
@@ -71,15 +72,24 @@ def floor_series(evidence: Evidence, series: ReadingSeries) -> FloorSeries:
     begin_ns, end_ns = evidence.load.begin_ns, evidence.load.end_ns
     if series.at_ns[0] > begin_ns:
         begin_ns = int(series.at_ns[0] + _UNDECLARED_WARM_UP * (min(end_ns, series.at_ns[-1]) - series.at_ns[0]))
-    within = (series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0)
+    within = (series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0) & _fresh(memory)
     return FloorSeries((series.at_ns[within] - evidence.origin_ns) / NS / 3600, memory[within] / _MIB)
+
+
+def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which readings are news: USS is costly, so it is read now and then only and repeated between.
+
+    Of readings that repeat the one before, none counts, unless repeats are all that there is.
+    """
+    changed = np.concatenate(([True], np.diff(memory) != 0))
+    return changed if np.count_nonzero(changed) >= FEWEST_POINTS else np.ones_like(changed)
 
 
 def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: float) -> MemoryResult:
     floors = [floor_series(evidence, series) for series in incarnations]
     floor = max(floors, key=lambda floor: floor.at_h[-1] - floor.at_h[0] if floor.at_h.size else -1.0)
     subject, role = incarnations[0].subject, incarnations[0].role
-    bins = min(_BINS, floor.at_h.size // 2)
+    bins = min(_BINS, floor.at_h.size)
     when, level = bin_means(floor.at_h, floor.mib, bins) if bins >= FEWEST_POINTS else (floor.at_h, floor.mib)
     judged = _decide(when, level, floor, role, tolerance) if when.size >= FEWEST_POINTS <= bins else _TOO_FEW
     return MemoryResult(

@@ -42,7 +42,7 @@ def fault(verdict: Verdict, name: str) -> FaultResult:
 def test_a_healthy_run_with_both_faults_passes_whatever_the_seed(judged: Judged, seed: int) -> None:
     verdict = judged(seed=seed)
     assert (verdict.state, verdict.exit_code, failing(verdict), open_rows(verdict)) == ("pass", 0, [], [])
-    assert verdict.line.startswith("✓ PASS. 50 users: 99.")
+    assert verdict.line.startswith("✓ PASS. 50 users: ")
     assert verdict.missing == ()
 
 
@@ -159,14 +159,15 @@ def test_too_much_of_the_budget_burned_fails_a_fault(judged: Judged) -> None:
 
 def test_a_planned_fault_that_never_started_leaves_the_run_open(judged: Judged) -> None:
     verdict = judged(killed_at_s=38)
-    assert fault(verdict, "F2").reason == "F2 never started"
+    assert fault(verdict, "F2").reason == "F2 was never injected"
     assert ("faults", "F2 throttle-redis") in open_rows(verdict)
 
 
 def test_a_refused_fault_tells_why(judged: Judged) -> None:
-    told = {"fault_id": "F3", "experiment": "kill-api-pod", "fault": "kill-replica", "state": "refused", "reason": "no"}
+    told: dict[str, Any] = {"fault_id": "F3", "experiment": "kill-api-pod", "fault": "kill-replica", "state": "refused"}
+    told["evidence"] = {"reason": "too many replicas"}
     verdict = judged(extra_events=[(EventKind.FAULT, 5.0, told)])
-    assert fault(verdict, "F3").reason == "F3 was refused (reason: no)"
+    assert fault(verdict, "F3").reason == "F3 was refused: too many replicas"
     assert verdict.exit_code == 3
 
 

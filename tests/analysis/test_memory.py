@@ -75,6 +75,12 @@ def test_a_short_run_is_never_clean_however_flat_it_is(judged: Judge) -> None:
     assert result.hours_needed == pytest.approx(1 - 89 / 3600, abs=0.01)
 
 
+def test_readings_that_only_repeat_the_one_before_do_not_count(judged: Judge) -> None:
+    level = np.repeat(100 + 12.5 * np.arange(18) + _noise(18, sigma=1.0), 5)
+    result = judged(level)
+    assert (result.state, result.points) == ("fail", 18)
+
+
 def test_hours_of_a_flat_level_are_clean(judged: Judge) -> None:
     result = judged(64 + _noise(4 * 240, sigma=0.5), every_s=15.0)
     assert (result.state, result.shape) == ("pass", "flat")
@@ -97,7 +103,7 @@ def test_a_data_store_may_grow_with_what_it_is_given(judged: Judge) -> None:
 
 
 def test_a_handful_of_readings_says_nothing(judged: Judge) -> None:
-    result = judged(np.arange(10.0) * 50)
+    result = judged(np.arange(7.0) * 50)
     assert (result.state, result.slope_mib_per_h.value) == ("inconclusive", None)
 
 
