@@ -133,6 +133,24 @@ def test_a_throttled_redis_slows_requests_down_and_fails_none(start):
     assert set(codes) == {202}
 
 
+def test_a_redis_that_hangs_is_told_in_time(start):
+    target = start()
+    user = target.user()
+    redis = psutil.Process(target.entry("redis")["pid"])
+    redis.suspend()
+    began = time.monotonic()
+    health = user.get("/health")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["components"]["redis"]["status"] == "slow"
+    refused = user.get("/auth/me")
+    waited_s = time.monotonic() - began
+    redis.resume()
+    assert refused.status_code == 503
+    assert "Redis" in refused.json()["detail"]
+    assert waited_s < 9  # 1 s for health, 5 s for the call, and some for a busy machine
+    assert user.get("/auth/me").status_code == 200
+
+
 def test_health_is_degraded_while_no_worker_lives(start):
     target = start("--workers", "0")
     user = target.user()
