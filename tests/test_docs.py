@@ -1,0 +1,102 @@
+"""What the documents say is so: their links lead somewhere, their examples work, their tables name all there is."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+
+from gameday.cli import gameday
+from gameday.sources import load_plan, load_profile
+from journal.exit_codes import ExitCode
+from journal.outcomes import Kind, Outcome
+from journal.plan import Plan
+from journal.profile import Profile
+from journal.timeline import EventKind, FaultState, Phase
+from tests.test_layering import MAY_IMPORT, violations
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text(name), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_to_a_file(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    named = re.findall(r"(?:`|^|bin/)gameday ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= set(gameday.commands)
+
+
+def test_the_example_of_a_plan_and_of_a_profile_can_be_read(tmp_path: Path) -> None:
+    plan, profile = blocks("writing-a-plan.md", "yaml")
+    (tmp_path / "plan.yaml").write_text(plan, encoding="utf-8")
+    (tmp_path / "profile.yaml").write_text(profile, encoding="utf-8")
+    assert load_plan(str(tmp_path / "plan.yaml")).load.peak_users == 80
+    assert load_profile(str(tmp_path / "profile.yaml")).paths == {"/auth/me": "/users/me"}
+
+
+@pytest.mark.parametrize("record", [Plan, Profile])
+def test_every_key_of_a_plan_and_of_a_profile_is_explained(record: type) -> None:
+    page = text("writing-a-plan.md")
+    table = "\n".join(line for line in page.splitlines() if line.startswith("|"))
+    assert [name for name in _keys(record) if not re.search(rf"[`.]{name}`", table)] == []
+
+
+def _keys(record: type) -> list[str]:
+    """The names of all fields, those of records within it included."""
+    found = []
+    for name, hint in get_type_hints(record).items():
+        if name != "__pydantic_config__":
+            inner = [part for part in (hint, *get_args(hint)) if is_dataclass(part)]
+            found += [name] if not inner else _keys(inner[0])
+    return found
+
+
+def test_the_example_of_a_journey_is_one_that_the_harness_can_read(tmp_path: Path) -> None:
+    (source,) = blocks("writing-a-journey.md", "python")
+    assert violations("locustfiles", source) == []
+    (tmp_path / "rankings.py").write_text(source, encoding="utf-8")
+    command = [sys.executable, "-m", "load.forecast", "-f", str(tmp_path)]
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert answer.returncode == 0, answer.stderr
+    assert set(json.loads(answer.stdout)["journeys"]["rankings"]["operations"]) == {
+        "GET /performance/rankings",
+        "POST /performance/record",
+    }
+
+
+def test_the_run_directory_page_names_every_event_state_phase_outcome_and_kind() -> None:
+    page = text("run-directory.md")
+    words = [*EventKind, *FaultState, *Phase]
+    assert [word for word in words if f"`{word}`" not in page] == []
+    assert ", ".join(f"{kind.value} {kind.name.lower()}" for kind in Kind) in page
+    numbers = dict(re.findall(r"(\d) ([a-z -]+)", page[page.index("outcome: 0 ok") :].splitlines()[0]))
+    assert sorted(numbers) == [str(outcome.value) for outcome in Outcome]
+
+
+def test_the_map_of_the_house_shows_the_import_table_that_is_enforced() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \| [^|]* \| ([^|]*) \|$", text("house.md"), re.MULTILINE)
+    named = {package: {name for name in MAY_IMPORT if name in allowed.split(", ")} for package, allowed in rows}
+    assert {package: named.get(package) for package in MAY_IMPORT} == MAY_IMPORT
+
+
+def test_every_exit_code_is_explained_where_people_start() -> None:
+    rows = re.findall(r"^\| (\d+) \|", text("getting-started.md"), re.MULTILINE)
+    assert sorted(map(int, rows)) == sorted(ExitCode)
