@@ -19,7 +19,9 @@ class ProcessHandle:
         self._descriptor = descriptor
 
     def send(self, number: signal.Signals) -> bool:
-        """Sends a signal; False when the process has ended."""
+        """Sends a signal; False when the process has ended, be it a zombie still, which takes signals in vain."""
+        if self.ended_within(0):
+            return False
         try:
             signal.pidfd_send_signal(self._descriptor, number)
         except ProcessLookupError:

@@ -1,0 +1,97 @@
+"""The reaper: there is one, it reverts what nobody else does, and it ends when nothing is left."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chaos.ledger import Ledger, Record
+from chaos.platforms.base import Target
+from chaos.platforms.process_handle import own_incarnation
+from chaos.reaper import _is_due, ensure_reaper
+from journal.errors import FaultRefused
+from tests.chaos.scene import incarnation_of, poll, processes_about, throttle_record
+
+GONE = Target("redis", "1@1.00", "redis (pid 1)")
+
+
+@pytest.fixture
+def owned(tmp_path: Path) -> Record:
+    """A record whose owner lives: the reaper leaves it alone until it is overdue."""
+    return throttle_record(tmp_path / "state.json", GONE, owner=own_incarnation())
+
+
+@contextmanager
+def reapers(ledger: Ledger, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    command = [sys.executable, "-m", "chaos.reaper", "--ledger", str(ledger.directory)]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_of_several_that_start_at_once_one_stays(ledger: Ledger, owned: Record) -> None:
+    ledger.open_record(owned)
+    with reapers(ledger, 4) as started:
+        assert poll(lambda: sum(process.poll() is None for process in started) == 1, 20)
+        assert [process.returncode for process in started if process.returncode is not None] == [0, 0, 0]
+        ledger.close_record(owned)
+        assert poll(lambda: all(process.poll() == 0 for process in started)), "it ends when nothing is left"
+
+
+def test_one_that_lives_is_not_joined_by_another(ledger: Ledger, owned: Record) -> None:
+    ledger.open_record(owned)
+    ensure_reaper(ledger)
+    first = processes_about(ledger)
+    ensure_reaper(ledger)
+    assert processes_about(ledger) == first
+    assert len(first) == 1
+    ledger.close_record(owned)
+
+
+def test_one_that_was_killed_is_replaced(ledger: Ledger, owned: Record) -> None:
+    ledger.open_record(owned)
+    ensure_reaper(ledger)
+    first = processes_about(ledger)[0]
+    first.kill()
+    assert poll(lambda: not processes_about(ledger))
+    ensure_reaper(ledger)
+    assert processes_about(ledger) != [first]
+    ledger.close_record(owned)
+
+
+def test_without_a_place_for_it_the_fault_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FaultRefused, match="no reaper"):
+        ensure_reaper(Ledger(tmp_path / "file" / "ledger"))
+
+
+def test_a_record_is_due_when_its_owner_is_gone_or_it_is_long_overdue(owned: Record, sleeper: psutil.Process) -> None:
+    an_hour_ago_ns = time.time_ns() - 3600 * 10**9
+    assert not _is_due(owned)
+    assert _is_due(replace(owned, expires_at_ns=an_hour_ago_ns))
+    of_sleeper = replace(owned, owner=incarnation_of(sleeper))
+    assert not _is_due(of_sleeper)
+    assert _is_due(replace(owned, owner=f"{os.getpid()}@5.00")), "the pid lives on, but as another process"
+
+
+def test_what_fails_is_tried_again_and_holds_up_no_other(ledger: Ledger, owned: Record, tmp_path: Path) -> None:
+    broken = replace(owned, fault_id="F1", fault="no-such-fault", owner="1@1.00")
+    sound = replace(owned, fault_id="F2", owner="1@1.00")
+    ledger.open_record(broken)
+    ledger.open_record(sound)
+    with reapers(ledger, 1) as started:
+        assert poll(lambda: [each.fault_id for each in ledger.read().records] == ["F1"], 20)
+        assert started[0].poll() is None, "it stays for the one that failed"
+        ledger.close_record(broken)
+        assert poll(lambda: started[0].poll() == 0)
