@@ -10,6 +10,7 @@ from typing import Any
 from analysis.slo import samples_needed
 from gameday.locust_processes import journeys_folder
 from journal.errors import HarnessDefect
+from journal.outcomes import Kind
 from journal.plan import Plan
 
 SERVICE_S = 0.015
@@ -54,15 +55,18 @@ class GateForecast:
 
 def describe_journeys() -> list[JourneyForecast]:
     """What the journeys declare, asked in a child process since only it may import Locust."""
-    command = [sys.executable, "-m", "load.forecast", str(journeys_folder())]
+    command = [sys.executable, "-m", "load.forecast", "-f", str(journeys_folder())]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if answer.returncode != 0:
         raise HarnessDefect(f"the journeys cannot be read: {answer.stderr.strip()[-500:]}")
     declared: dict[str, Any] = json.loads(answer.stdout)["journeys"]
-    return [
-        JourneyForecast(name, item["think_pauses"], item["waiting_s"], item["requests"])
-        for name, item in sorted(declared.items())
-    ]
+    return [_journey(name, item) for name, item in sorted(declared.items())]
+
+
+def _journey(name: str, declared: Mapping[str, Any]) -> JourneyForecast:
+    kinds = declared["kinds"]
+    requests = {endpoint: n for endpoint, n in declared["operations"].items() if kinds[endpoint] == Kind.REQUEST.name}
+    return JourneyForecast(name, declared["thinks"], declared["waiting_s"], requests)
 
 
 def user_shares(plan: Plan) -> dict[str, float]:
