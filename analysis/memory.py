@@ -72,8 +72,9 @@ def floor_series(evidence: Evidence, series: ReadingSeries) -> FloorSeries:
     begin_ns, end_ns = evidence.load.begin_ns, evidence.load.end_ns
     if series.at_ns[0] > begin_ns:
         begin_ns = int(series.at_ns[0] + _UNDECLARED_WARM_UP * (min(end_ns, series.at_ns[-1]) - series.at_ns[0]))
-    within = (series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0) & _fresh(memory)
-    return FloorSeries((series.at_ns[within] - evidence.origin_ns) / NS / 3600, memory[within] / _MIB)
+    within = np.flatnonzero((series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0))
+    chosen = within[_fresh(memory[within])]
+    return FloorSeries((series.at_ns[chosen] - evidence.origin_ns) / NS / 3600, memory[chosen] / _MIB)
 
 
 def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -81,7 +82,7 @@ def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
 
     Of readings that repeat the one before, none counts, unless repeats are all that there is.
     """
-    changed = np.concatenate(([True], np.diff(memory) != 0))
+    changed = np.diff(memory, prepend=-1) != 0
     return changed if np.count_nonzero(changed) >= FEWEST_POINTS else np.ones_like(changed)
 
 

@@ -15,7 +15,7 @@ from journal.timeline import Event, EventKind
 SIGNS = {State.PASS: "✓", State.FAIL: "✗", State.INCONCLUSIVE: "?"}
 _FROM_THE_START_S = 10.0
 _GRAVEST_GATE_FIRST = ("invariants", "availability", "latency", "faults", "memory", "accounts", "generator")
-_DOUBTED_FIRST = ("generator", "accounts", "invariants", "faults", "availability", "latency", "memory")
+_DOUBTED_FIRST = ("generator", "accounts", "invariants", "faults", "latency", "availability", "memory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def _passing(found: Findings) -> str:
 
 def _sentences(found: Findings, state: State, order: tuple[str, ...]) -> list[str]:
     rows = [row for row in found.gates if row.required and row.state == state]
-    rows.sort(key=lambda row: (order.index(row.gate), _distance(row)))
+    rows.sort(key=lambda row: (order.index(row.gate), *_urgency(row)))
     return [_explained(found, row) for row in rows]
 
 
@@ -113,11 +113,12 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper() if plain_word else text[:1]}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
 
 
-def _distance(row: GateResult) -> float:
-    """How good a share is against its target: the worst sorts first."""
+def _urgency(row: GateResult) -> tuple[float, float]:
+    """Sorts the rows of one gate: what takes longest to decide first, then what is worst against its target."""
+    waits = row.needs_s if row.needs_s is not None else math.inf
     if row.unit != "share" or row.measured.value is None or row.threshold is None:
-        return math.inf
-    return (row.measured.value - row.threshold) / (1 - row.threshold)
+        return -waits, math.inf
+    return -waits, (row.measured.value - row.threshold) / (1 - row.threshold)
 
 
 def _closest(gates: Sequence[GateResult]) -> str:
