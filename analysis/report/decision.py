@@ -57,7 +57,7 @@ def split_rows(rows: list[DecisionRow]) -> tuple[list[DecisionRow], list[Decisio
 
 def linked_reasons(verdict: Verdict, rows: list[DecisionRow]) -> list[Reason]:
     """At most three reasons, each with the row that it came from."""
-    return [Reason(reason, f"#{_source(reason, rows)}") for reason in verdict.reasons[:3]]
+    return [Reason(reason, f"#{_source(reason.casefold(), rows, verdict)}") for reason in verdict.reasons[:3]]
 
 
 def _order(gate: GateResult) -> tuple[int, bool, int, float, str]:
@@ -99,8 +99,12 @@ def _when(gate: GateResult) -> str:
     return ""
 
 
-def _source(reason: str, rows: list[DecisionRow]) -> str:
-    """The row whose reason it is, else the first whose subject it names, else the whole table."""
-    same = (row.id for row in rows if row.gate.reason and (row.gate.reason in reason or reason in row.gate.reason))
-    naming = (row.id for row in rows if row.gate.subject and row.gate.subject in reason)
-    return next(same, next(naming, "decision"))
+def _source(reason: str, rows: list[DecisionRow], verdict: Verdict) -> str:
+    """The row whose reason it is, else the list of what is missing, else the first row whose subject it names."""
+    for row in rows:
+        own = row.gate.reason.casefold()
+        if own and (own in reason or reason in own):
+            return row.id
+    if any(what.casefold() in reason or reason.rstrip(".") in what.casefold() for what in verdict.missing):
+        return "missing"
+    return next((row.id for row in rows if row.gate.subject and row.gate.subject.casefold() in reason), "decision")

@@ -34,6 +34,13 @@ def code(value: str) -> Markup:
     return Markup("`" + line.replace("`", "'").replace("|", "¦") + "`")  # noqa: S704  # a code span shows all as it is
 
 
+def block(value: str) -> Markup:
+    """A code block whose fence is longer than anything inside."""
+    lines = formats.clean(value)[: 20 * _LONGEST]
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
+    return Markup(f"{fence}\n{lines}\n{fence}")  # noqa: S704  # a code block shows all as it is
+
+
 def markdown_report(evidence: Evidence, verdict: Verdict) -> str:
     """The report, with fewer details where all of them would not fit into a comment."""
     most = 200
@@ -76,6 +83,7 @@ def _environment() -> Environment:
     )
     env.filters |= {
         "clock": formats.clock,
+        "block": block,
         "code": code,
         "count": formats.count,
         "duration": formats.duration,

@@ -37,6 +37,7 @@ class PanelView:
     wide: str
     narrow: str
     table: DataTable
+    nothing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
     """The time axis of a run, its gaps and its faults."""
     bins = time_bins(evidence.columns, evidence.origin_ns)
     begin_s = min(bins.begin_s, 0.0)
-    axis = TimeAxis(begin_s, max(bins.end_s, verdict.load_s, begin_s + 1))
+    planned_s = max((fault.planned_s for fault in verdict.faults), default=0.0)
+    axis = TimeAxis(begin_s, max(bins.end_s, verdict.load_s, planned_s * 1.05, begin_s + 1))
     injected = [fault for fault in verdict.faults if fault.injected_s is not None]
     windows = tuple(Window(start, end) for start, end in (fault_span(fault, axis) for fault in injected))
     gaps = tuple(gaps_s(evidence.columns, evidence.origin_ns))
@@ -104,7 +106,8 @@ def view_panel(panel: Panel, run: RunAxis) -> PanelView:
     wide, narrow = (
         ("", "") if panel.empty else [draw_panel(panel, run.bins, run.backdrop, canvas) for canvas in (WIDE, NARROW)]
     )
-    return PanelView(panel, wide, narrow, panel_table(panel, run.bins))
+    nothing = "✓ none" if panel.shape == "bars" and run.bins.size else "Nothing was recorded."
+    return PanelView(panel, wide, narrow, panel_table(panel, run.bins), nothing)
 
 
 def generator_panels(evidence: Evidence, run: RunAxis) -> tuple[PanelView, ...]:

@@ -236,50 +236,36 @@ def _latency_gate(endpoint: EndpointResult) -> GateResult:
 
 
 def _gate(
-    gate: str, subject: str, state: State, unit: str, measured: Estimate, where: str, **more: object
+    gate: str, subject: str, state: State, measured: Estimate, *, unit: str = "share", **more: object
 ) -> GateResult:
-    return GateResult(
-        **{
-            "gate": gate,
-            "subject": subject,
-            "state": state,
-            "required": True,
-            "promise": "as promised",
-            "unit": unit,
-            "measured": measured,
-            "samples": 100,
-            "reason": f"{subject} is {state}",
-            "anchor": where,
-            **more,
-        }
-    )
+    usual = {"required": True, "promise": "as promised", "samples": 100, "reason": f"{subject} is {state}"}
+    where = anchor({"invariants": "invariant", "faults": "fault"}.get(gate, gate), subject)
+    named = {"gate": gate, "subject": subject, "state": state, "measured": measured, "unit": unit, "anchor": where}
+    return GateResult(**(usual | named | more))
 
 
 def _gates(endpoints: tuple[EndpointResult, ...]) -> tuple[GateResult, ...]:
     slope = Estimate(value=181.2, low=120.5, high=241.9)
     good = Estimate(value=0.9994, low=0.9990, high=0.9997)
-    zero = Estimate(value=0.0)
+    none, two, lag = Estimate(value=0.0), Estimate(value=2.0), Estimate(value=0.9)
+    availability = {"anchor": "availability", "threshold": 0.999, "needs_s": 372.0}
     return (
         *(_latency_gate(endpoint) for endpoint in endpoints),
-        _gate(
-            "availability",
-            "all requests",
-            State.INCONCLUSIVE,
-            "share",
-            good,
-            "availability",
-            threshold=0.999,
-            needs_s=372.0,
-        ),
-        _gate("invariants", "task-completed-once", State.PASS, "count", zero, "invariant-task-completed-once"),
-        _gate("invariants", "no-foreign-data", State.FAIL, "count", Estimate(value=2.0), "invariant-no-foreign-data"),
-        _gate("faults", "F1", State.PASS, "share", Estimate(value=0.18), "fault-f1", threshold=0.25),
-        _gate("faults", "F2", State.INCONCLUSIVE, "share", Estimate(value=None), "fault-f2"),
-        _gate("faults", "F3", State.FAIL, "share", Estimate(value=0.4), "fault-f3", began_s=150.0),
-        _gate("memory", "api-0", State.FAIL, "MiB/h", slope, "memory-api-0", threshold=5.0, required=False),
-        _gate("accounts", "requests", State.PASS, "count", zero, "accounts"),
-        _gate("generator", "loop lag", State.PASS, "ms", Estimate(value=0.9), "generator", threshold=20.0),
+        _gate("availability", "all requests", State.INCONCLUSIVE, good, **availability),
+        _gate("invariants", "task-completed-once", State.PASS, none, unit="count"),
+        _gate("invariants", "no-foreign-data", State.FAIL, two, unit="count"),
+        _gate("faults", "F1", State.PASS, Estimate(value=0.18), threshold=0.25),
+        _gate("faults", "F2", State.INCONCLUSIVE, Estimate(value=None)),
+        _gate("faults", "F3", State.FAIL, Estimate(value=0.4), began_s=150.0),
+        _gate("memory", "api-0", State.FAIL, slope, unit="MiB/h", threshold=5.0, required=False),
+        _gate("accounts", "requests", State.PASS, none, unit="count", anchor="accounts"),
+        _gate("generator", "loop lag", State.PASS, lag, unit="ms", threshold=20.0, anchor="generator"),
     )
+
+
+def _cut(at_s: float, fault_id: str) -> CutRequest:
+    name = "GET /api/v1/auth/me"
+    return CutRequest(at_s=at_s, journey="auth", name=name, outcome="cut", detail=HOSTILE, fault_id=fault_id)
 
 
 def _faults() -> tuple[FaultResult, ...]:
@@ -358,7 +344,6 @@ def _memory() -> tuple[MemoryResult, ...]:
 
 def example_verdict() -> Verdict:
     endpoints = tuple(_endpoint(endpoint) for endpoint in ENDPOINTS)
-    cut = CutRequest(at_s=99.5, journey="auth", name="GET /api/v1/auth/me", outcome="cut", detail=HOSTILE, fault_id="")
     failing = "POST /api/v1/mcp/process: 85.1 % under 200 ms (84.3 to 85.9, target 95)"
     return Verdict(
         run_id="7f3a91c2",
@@ -389,7 +374,7 @@ def example_verdict() -> Verdict:
             target_started=19_452,
             target_finished=19_443,
             agrees=True,
-            unexplained_cuts=(cut,),
+            unexplained_cuts=(_cut(99.5, ""),),
         ),
         generator=GeneratorHealth(
             lag_p99_ms=0.9, lag_max_ms=4.9, cpu_share_p95=0.31, suspect=False, reason="loop lag p99 0.9 ms, limit 20"
