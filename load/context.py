@@ -1,6 +1,7 @@
 """Everything that the users of one worker share; one object per worker process."""
 
 import random
+
 from gevent.event import Event
 
 from load.accounts import Accounts
@@ -23,9 +24,8 @@ class RunContext:
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()
         self.stopping = False
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._random = random.Random(f"{assignment.plan.seed}/{assignment.index}")
-        random.seed(self._random.random())  # Locust draws the next task of a user from the common generator
         self._warned: set[str] = set()
 
     def connect(self) -> Client:
@@ -45,7 +45,12 @@ class RunContext:
         """Says something once to whoever reads the timeline."""
         if message not in self._warned and len(self._warned) < 100:
             self._warned.add(message)
-            self.warnings.append(message)
+            self._warnings.append(message)
+
+    def take_warnings(self) -> list[str]:
+        """What was said since the last call."""
+        taken, self._warnings = self._warnings, []
+        return taken
 
 
 class _Present:

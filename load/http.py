@@ -77,6 +77,7 @@ class Client:
 
 
 def _lines(headers: Mapping[str, str]) -> str:
+    # a value with a line break would be two headers; tokens come from the target, so this is not ours to trust
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items() if not {"\r", "\n"} & set(value))
 
 

@@ -189,7 +189,7 @@ class Master:
     def _check(self) -> None:
         self._enter(Phase.INVARIANTS)
         within_s = self._manifest.profile.task_timeout_s + 2 * self._manifest.profile.request_timeout_s + SPARE_S
-        self._write_invariants(self._ask(Command.CHECK_TASKS, within_s))
+        self._write_invariants(self._ask(Command.CHECK_TASKS, within_s, self.roster.reachable()))
         self._write_invariants(self._ask(Command.CHECK_SUPPLY, within_s, self.roster.living()[:1]))
 
     def _write_invariants(self, answers: dict[str, dict[str, Any]]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from journal.failures import Failure
 from journal.frames import Frame, encode
 from journal.readings import Reading
 from load.logbook import Logbook
@@ -42,27 +41,33 @@ class Reporter:
         self._send = send
         self._clock = clock
         self._waiting: dict[int, tuple[Parcel, float]] = {}
+        self._readings: list[Reading] = []
+        self._warnings: list[str] = []
 
     @property
     def unacknowledged(self) -> int:
         """How many parcels the master has not confirmed."""
         return len(self._waiting)
 
-    def report(self, frames: list[Frame], readings: list[Reading], warnings: list[str]) -> None:
-        """Sends new frames, and again those that have waited too long; whatever else there is goes with the first."""
-        failures, readings, warnings = self._logbook.take_failures(), list(readings), list(warnings)
+    def note(self, readings: list[Reading], warnings: list[str]) -> None:
+        """Takes what is to travel with the next frame."""
+        self._readings += readings
+        self._warnings += warnings
+
+    def report(self, frames: list[Frame]) -> None:
+        """Sends new frames, and again those that have waited too long; what was noted goes with the first."""
         for frame in frames:
-            self._post(self._parcel(frame, failures, readings, warnings))
-            failures, readings, warnings = [], [], []
+            self._post(self._parcel(frame))
         self.resend(older_than_s=RESEND_AFTER_S)
 
-    @staticmethod
-    def _parcel(frame: Frame, failures: list[Failure], readings: list[Reading], warnings: list[str]) -> Parcel:
+    def _parcel(self, frame: Frame) -> Parcel:
+        readings, self._readings = self._readings, []
+        warnings, self._warnings = self._warnings, []
         return Parcel(
             sequence=frame.sequence,
             frame=encode(frame),
             last=frame.last,
-            failures=[failure.record() for failure in failures],
+            failures=[failure.record() for failure in self._logbook.take_failures()],
             readings=[asdict(reading) for reading in readings],
             warnings=warnings,
         )

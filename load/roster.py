@@ -62,6 +62,10 @@ class Roster:
         """Members that are expected to answer."""
         return [member for member in self._members.values() if member.state == "joined"]
 
+    def reachable(self) -> list[Member]:
+        """Members that are living, or left in order and may have said before what will be asked."""
+        return [member for member in self._members.values() if member.state != "lost"]
+
     def find_lost(self) -> None:
         """Notes members that have been silent for too long."""
         for member in self.living():

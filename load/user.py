@@ -28,6 +28,7 @@ class Journey(User):
     """A way through the API. Subclasses have tasks and use `get`, `post`, `think`, `must_refuse` and `complete`.
 
     A call that does not go as expected is recorded and ends the task; the user pauses and begins the next one.
+    Tasks are drawn without putting back until each had its turn by weight, so that the mix holds in short runs too.
     A user that is asked to stop does so between two requests, never within one.
     """
 
@@ -40,6 +41,8 @@ class Journey(User):
         self.random = self.shared.new_random()
         self.http = self.shared.session(self.journey)
         self.account = self.shared.accounts.new()
+        self._bag: list[Any] = []
+        self.tasks = [Journey.draw_task]  # what Locust picks from; the class keeps the declared ones
 
     def on_start(self) -> None:
         """Signs up, again and again until the target lets the user in."""
@@ -56,6 +59,13 @@ class Journey(User):
     def on_stop(self) -> None:
         """Closes the connection."""
         self.http.close()
+
+    def draw_task(self) -> None:
+        """One pass: the next task of this user."""
+        if not self._bag:
+            self._bag = list(type(self).tasks)
+            self.random.shuffle(self._bag)
+        self._bag.pop()(self)
 
     @property
     def token(self) -> str:

@@ -13,6 +13,8 @@ from locust.exception import RPCError
 from locust.runners import Runner
 
 from journal.errors import GamedayError, TargetUnreachable
+from journal.frames import Frame
+from journal.readings import Reading
 from load import invariants
 from load.assignment import Assignment
 from load.context import RunContext, set_context
@@ -116,16 +118,15 @@ class Worker:
         watch = ProcessWatch(context.assignment.worker)
         while True:
             gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
-            warnings, context.warnings[:] = list(context.warnings), []
-            frames = context.logbook.recorder.seal(self._runner.user_count)
-            self._report(context, frames, [watch.read()], warnings)
+            self._report(context, context.logbook.recorder.seal(self._runner.user_count), [watch.read()])
 
-    def _report(self, context: RunContext, frames: list[Any], readings: list[Any], warnings: list[str]) -> None:
+    def _report(self, context: RunContext, frames: list[Frame], readings: list[Reading]) -> None:
         assert self._reporter is not None
+        self._reporter.note(readings, context.take_warnings())
         if not context.logbook.listeners:
             for frame in frames:
                 feed(self._environment.stats, frame)
-        self._reporter.report(frames, readings, warnings)
+        self._reporter.report(frames)
 
     # The commands
 
@@ -162,8 +163,7 @@ class Worker:
         """Removes the accounts, then sends the last frame and waits until the master has everything."""
         left = context.accounts.remove_all(REMOVE_ACCOUNTS_WITHIN_S)
         gevent.killall(self._greenlets)
-        frames = context.logbook.recorder.close(self._runner.user_count)
-        self._report(context, frames, [], context.warnings)
+        self._report(context, context.logbook.recorder.close(self._runner.user_count), [])
         self._await_confirmation()
         return {"accounts_left": left, "defects": self._defects}
 
@@ -177,11 +177,11 @@ class Worker:
     # Leaving
 
     def leave(self) -> None:
-        """Ends in order without being told: users drain, the last frame is sent. Safe to call twice."""
+        """Ends in order without being told: users drain, tasks are checked, the last frame is sent. May be repeated."""
         if self._context is None:
             return
         self._context.stopping = True
-        for command in (Command.DRAIN, Command.CLOSE):
+        for command in (Command.DRAIN, Command.CHECK_TASKS, Command.CLOSE):
             if command not in self._running:
                 self._running[command] = gevent.spawn(self._execute, command)
             self._running[command].join()

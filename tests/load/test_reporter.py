@@ -1,0 +1,120 @@
+import random
+
+import pytest
+
+from journal.columns import read_columns
+from journal.failures import read_failures
+from journal.outcomes import Endpoint, Kind, Outcome
+from journal.readings import read_readings
+from load.collector import Collector, Pulse, pulse
+from load.health import ProcessWatch
+from load.logbook import Logbook
+from load.recorder import Recorder
+from load.reporter import RESEND_AFTER_S, Parcel, Reporter
+
+ENDPOINT = Endpoint(Kind.REQUEST, "j", "GET /")
+
+
+class Line:
+    """A connection between a reporter and a collector that loses, doubles and reorders as the test wants."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.sent: list[dict] = []
+        self.now_s = 1_000.0
+        self.recorder = Recorder("worker-0", (200_000,), lambda: self.now_s)
+        self.logbook = Logbook(self.recorder)
+        self.reporter = Reporter(self.logbook, lambda parcel: self.sent.append(parcel.encode()), lambda: self.now_s)
+
+    def second(self, requests: int) -> None:
+        series = self.recorder.series(ENDPOINT)
+        for _ in range(requests):
+            series.start()
+            series.end(Outcome.OK, 1_000)
+        self.now_s += 1
+        self.reporter.report(self.recorder.seal(users=1))
+
+    def deliver(self, data: dict) -> bool:
+        parcel = Parcel.decode(data)
+        return self.collector.take("worker-0", parcel)
+
+
+@pytest.fixture
+def line(make_run):
+    run = make_run("http://127.0.0.1:1")
+    line = Line(Collector(run))
+    line.run = run
+    yield line
+    line.collector.close()
+
+
+def test_frames_arrive_exactly_once_over_a_line_that_loses_doubles_and_reorders(line):
+    chance = random.Random(7)
+    for number in range(60):
+        line.second(requests=number)
+        mail, line.sent[:] = list(line.sent), []
+        chance.shuffle(mail)
+        for parcel in mail:
+            for _ in range(chance.choice([0, 0, 1, 2])):
+                line.deliver(parcel)
+                if chance.random() < 0.5:
+                    line.reporter.acknowledged(parcel["sequence"])
+    line.reporter.report(line.recorder.close())
+    for _ in range(50):
+        mail, line.sent[:] = list(line.sent), []
+        for parcel in mail:
+            line.deliver(parcel)
+            line.reporter.acknowledged(parcel["sequence"])
+        line.now_s += RESEND_AFTER_S
+        line.reporter.resend()
+        if not line.reporter.unacknowledged:
+            break
+    columns = read_columns(line.run.frames)
+    assert columns.count.sum() == sum(range(60))
+    assert [(worker.frames, worker.missing, worker.complete) for worker in columns.workers] == [(61, (), True)]
+    assert line.collector.complete("worker-0")
+
+
+def test_a_parcel_is_sent_again_only_after_a_while(line):
+    line.second(1)
+    line.second(1)
+    assert [parcel["sequence"] for parcel in line.sent] == [1]
+    line.second(1)
+    assert [parcel["sequence"] for parcel in line.sent] == [1, 2]
+    line.second(1)
+    assert sorted(parcel["sequence"] for parcel in line.sent) == [1, 1, 2, 3]
+
+
+def test_a_worker_is_complete_when_its_last_frame_and_all_before_it_have_arrived(line):
+    line.second(1)
+    line.reporter.report(line.recorder.close())
+    assert len(line.sent) == 2
+    line.deliver(line.sent[1])
+    assert not line.collector.complete("worker-0")
+    line.deliver(line.sent[0])
+    assert line.collector.complete("worker-0")
+
+
+def test_failures_readings_and_warnings_travel_with_a_frame_and_are_written_once(line):
+    line.logbook.failed(ENDPOINT, Outcome.CUT, "reset", "api-1@5")
+    line.reporter.note([ProcessWatch("worker-0").read()], ["look out"])
+    line.second(1)
+    line.second(1)
+    assert line.deliver(line.sent[0])
+    assert not line.deliver(line.sent[0])
+    assert line.sent[0]["warnings"] == ["look out"]
+    failures, damages = read_failures(line.run.failures)
+    assert [(failure.outcome, failure.served_by) for failure in failures] == [("CUT", "api-1@5")]
+    series, _ = read_readings(line.run.readings)
+    assert [(one.subject, one.role, len(one.at_ns)) for one in series] == [("worker-0", "generator", 1)]
+    assert series[0].rss_bytes[0] > 1_000_000
+    assert damages == []
+
+
+def test_the_pulse_is_that_of_the_last_second_in_which_all_may_have_reported(line):
+    for requests in (3, 5, 7):
+        line.second(requests)
+    for parcel in line.sent:
+        line.deliver(parcel)
+    assert pulse(list(line.collector.recent)) == Pulse(users=1, requests=3, bad=0)
+    assert pulse([]) == Pulse(0, 0, 0)
