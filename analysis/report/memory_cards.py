@@ -32,7 +32,7 @@ def memory_cards(evidence: Evidence, verdict: Verdict, run: RunAxis) -> list[Mem
 
 
 def _card(result: MemoryResult, evidence: Evidence, run: RunAxis) -> MemoryCard:
-    own = [series for series in evidence.readings if series.subject == result.subject]
+    own = [s for s in evidence.readings if (s.subject, s.role) == (result.subject, result.role)]
     curve = _curve(result, own, evidence)
     if curve is None:
         return MemoryCard(anchor("memory", result.subject), result, "", DataTable(("elapsed s", "floor MiB"), ()))
