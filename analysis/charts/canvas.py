@@ -26,6 +26,7 @@ class Canvas:
 WIDE = Canvas("wide", left=52, width=892, right=80, ticks=12)
 NARROW = Canvas("narrow", left=42, width=262, right=62, ticks=5)
 SMALL = Canvas("small", left=46, width=268, right=46, ticks=5)
+UNLABELLED = Canvas("unlabelled", left=46, width=298, right=16, ticks=5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis.charts.canvas import Canvas, TimeAxis
 from analysis.charts.draw import Spec, draw, text_mark
-from analysis.charts.ink import FAIL, GAP, GRID, MUTED, SURFACE
+from analysis.charts.ink import FAIL, GAP, GRID, INK, MUTED, SURFACE
 
 Mark = dict[str, str | float]
 
@@ -127,19 +127,23 @@ def _phases(phases: list[LanePhase], axis: TimeAxis, canvas: Canvas) -> list[Spe
 
 
 def _place(faults: list[LaneFault], axis: TimeAxis, width: int) -> list[_Placed]:
-    """Each fault in the first row where neither its bar nor its label, beside the bar, touches another."""
+    """Each fault in the first row where neither its bar nor its label touches another.
+
+    The label stands after the bar, else before it, else inside a bar that leaves no room beside it.
+    """
     taken: list[list[tuple[float, float]]] = []
     places = []
     for fault in faults:
         left, right = axis.place(fault.start_s, width), axis.place(fault.end_s, width)
         length = len(fault.label) * _CHARACTER_WIDTH + 8
-        after = right + length <= width + _LABEL_ROOM or left - length < 0
-        span = (left, right + length) if after else (left - length, right)
+        align = "left" if right + length <= width + _LABEL_ROOM else "right" if left >= length else "inside"
+        span = {"left": (left, right + length), "right": (left - length, right)}.get(align, (left, right))
         row = next((i for i, row in enumerate(taken) if all(span[1] < a or span[0] > b for a, b in row)), len(taken))
         if row == len(taken):
             taken.append([])
         taken[row].append(span)
-        places.append(_Placed(row + 1, left, right, right + 6 if after else left - 6, "left" if after else "right"))
+        label_at = {"left": right + 6, "right": left - 6}.get(align, left + 6)
+        places.append(_Placed(row + 1, left, right, label_at, align))
     return places
 
 
@@ -150,13 +154,15 @@ def _faults(placed: list[tuple[LaneFault, _Placed]]) -> list[Spec]:
     layers = [_linked(_bars(f"fault_{style}", bars[style], **look)) for style, look in _LOOKS.items()]
     ends = [_label("▶", at.right - 8, at.row) for fault, at in placed if fault.style == "not_reverted"]
     layers += [_crosses([at for fault, at in placed if fault.style == "no_effect"]), _texts("open_ends", ends)]
-    for align in ("left", "right"):
+    for align, fill in (("left", INK), ("right", INK), ("inside", SURFACE)):
         labels = [
             _label(fault.label, at.label_at, at.row) | {"href": f"#{fault.anchor}"}
             for fault, at in placed
             if at.align == align
         ]
-        layers.append(_linked(_texts(f"fault_labels_{align}", labels, align=align)))
+        layers.append(
+            _linked(_texts(f"fault_labels_{align}", labels, fill=fill, align="right" if align == "right" else "left"))
+        )
     return layers
 
 

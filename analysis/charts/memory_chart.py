@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.charts.canvas import SMALL, TimeAxis
+from analysis.charts.canvas import UNLABELLED, TimeAxis
 from analysis.charts.draw import Spec, draw
 from analysis.charts.ink import INK, P50, P95, TARGET
 from analysis.verdict import Estimate
@@ -50,11 +50,11 @@ def memory_spec(curve: MemoryCurve, axis: TimeAxis) -> Spec:
         ),
         _restarts(curve),
     ]
-    x, y = axis.encoding(SMALL), _y(curve)
+    x, y = axis.encoding(UNLABELLED), _y(curve)
     kept = [layer for layer in layers if layer["data"]["values"]]
     for layer in kept:
         layer["encoding"] = {"x": x, **({"y": y} if layer["name"] != "restarts" else {}), **layer["encoding"]}
-    return {**SMALL.frame(HEIGHT), "layer": kept}
+    return {**UNLABELLED.frame(HEIGHT), "layer": kept}
 
 
 def _layer(name: str, at_s: NDArray[np.float64], mib: NDArray[np.float64], mark: Spec) -> Spec:

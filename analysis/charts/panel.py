@@ -224,10 +224,12 @@ def _linear_domain(low: float, high: float, floor: float | None, ceiling: float 
 def _y(panel: Panel) -> Spec:
     scale: Spec = {"domain": list(panel.domain), "nice": False, "clamp": True}
     axis: Spec = {"format": ".3~%" if panel.unit == "share" else ",.4~r", "domain": False, "ticks": False}
-    axis["tickCount"] = 3
     if panel.log:
         scale["type"] = "log"
         axis["values"] = _log_ticks(*panel.domain)
+    else:
+        axis["tickMinStep"] = 1 if panel.unit in {"count", "users"} else 0
+        axis["tickCount"] = 3  # on a logarithmic scale it would hide the labels of values given
     return {"type": "quantitative", "scale": scale, "axis": {**axis, "labelColor": MUTED}}
 
 

@@ -28,6 +28,7 @@ class DecisionRow:
     gate_name: str
     measured: str
     interval: str
+    samples: str
     bar: str
     when: str
     when_s: float | None
@@ -85,6 +86,7 @@ def _row(number: int, gate: GateResult, scale: Scale) -> DecisionRow:
         gate_name=_GATE_NAMES.get(gate.gate, gate.gate),
         measured=measured,
         interval=interval,
+        samples=formats.NONE if gate.measured.value is not None and not gate.samples else formats.count(gate.samples),
         bar=interval_bar(gate.measured, gate.threshold, scale, state=gate.state, label=label) if drawn else "",
         when=_when(gate),
         when_s=gate.began_s,

@@ -12,6 +12,7 @@ from analysis.report import fault_words, formats
 from analysis.report.decision import decision_rows, linked_reasons
 from analysis.report.error_table import error_table
 from analysis.verdict import Verdict
+from analysis.words import counted
 
 MAX_BYTES = 60_000
 SHOWN_ROWS = 10
@@ -93,7 +94,7 @@ def _environment() -> Environment:
         "utc": formats.utc,
         "value_of": formats.value_of,
     }
-    env.globals |= {"fault_words": fault_words}
+    env.globals |= {"counted": counted, "fault_words": fault_words}
     return env
 
 

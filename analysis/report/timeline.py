@@ -77,7 +77,7 @@ def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
 def fault_span(fault: FaultResult, axis: TimeAxis) -> tuple[float, float]:
     """From injection to revert, to the end of the run when it was never reverted; a moment when only planned."""
     if fault.injected_s is None:
-        return fault.planned_s, min(axis.end_s, fault.planned_s + (axis.end_s - axis.begin_s) / 40)
+        return fault.planned_s, min(axis.end_s, fault.planned_s + (axis.end_s - axis.begin_s) / 60)
     ends = [at_s for at_s in (fault.reverted_s, fault.proven_s) if at_s is not None]
     return fault.injected_s, max(min(ends, default=axis.end_s), fault.injected_s)
 
@@ -113,12 +113,12 @@ def view_panel(panel: Panel, run: RunAxis) -> PanelView:
 def generator_panels(evidence: Evidence, run: RunAxis) -> tuple[PanelView, ...]:
     """Whether the generator kept up: the delay of its event loops and the CPU of its processes."""
     rows = evidence.rows(Kind.GENERATOR)
-    p99, longest = quantiles_ms(evidence.columns, run.bins, rows, (0.99, 1.0), name="lag")
+    usual, longest = quantiles_ms(evidence.columns, run.bins, rows, (0.5, 1.0), name="lag")
     lag = Panel(
         id="lag",
         title="Delay of the generator's event loops",
         unit="ms",
-        series=(Series("lag_p99", "p99", P95, p99), Series("lag_max", "longest", P99, longest)),
+        series=(Series("lag_p50", "p50", P50, usual), Series("lag_max", "longest", P99, longest)),
         log=True,
     )
     cpu = Panel(id="cpu", title="CPU of the generator's processes, in cores", unit="cores", series=_cpu(evidence, run))
