@@ -104,7 +104,7 @@ def forecast_gates(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[Gate
     expected = expected_requests(plan, journeys)
     needed = samples_needed(1 - plan.slo.good_share, 0)
     for (journey, endpoint), number in sorted(expected.items(), key=lambda item: item[1]):
-        required = "latency" in plan.gates.required
+        required = "latency" in plan.gates.required and number >= plan.gates.min_samples
         yield GateForecast("latency", f"{journey}: {endpoint}", int(number), needed, required)
     total = int(sum(expected.values()))
     needed = samples_needed(1 - plan.slo.availability, 0)
