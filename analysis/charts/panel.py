@@ -227,8 +227,9 @@ def _y(panel: Panel) -> Spec:
     if panel.log:
         scale["type"] = "log"
         axis["values"] = _log_ticks(*panel.domain)
+    elif panel.unit in {"count", "users"}:
+        axis["values"] = _whole_ticks(panel.domain[1])
     else:
-        axis["tickMinStep"] = 1 if panel.unit in {"count", "users"} else 0
         axis["tickCount"] = 3  # on a logarithmic scale it would hide the labels of values given
     return {"type": "quantitative", "scale": scale, "axis": {**axis, "labelColor": MUTED}}
 
@@ -238,3 +239,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     fine = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     ticks = [tick for tick in fine if low <= tick <= high]
     return ticks if len(ticks) <= 5 else [10.0**power for power in powers if low <= 10.0**power <= high]
+
+
+def _whole_ticks(high: float) -> list[float]:
+    steps = (factor * 10.0**power for power in range(12) for factor in (1, 2, 5))
+    step = next(step for step in steps if high / step < 4)
+    return [step * number for number in range(int(high // step) + 1)]

@@ -60,7 +60,7 @@ def _strip(fault: FaultResult, evidence: Evidence, run: RunAxis) -> tuple[str, D
     rows = evidence.rows(Kind.REQUEST)
     shares = good_share(evidence.samples[rows].sum(axis=0), evidence.bad[rows].sum(axis=0), bins)
     spans = [
-        (axis.begin_s, begin_s, fault.good_share_before),
+        (max(0.0, axis.begin_s), begin_s, fault.good_share_before),
         (begin_s, end_s, fault.good_share_during),
         (end_s, axis.end_s, fault.good_share_after),
     ]
