@@ -12,10 +12,11 @@ import pytest
 
 from analysis.report import formats
 from analysis.report.decision import decision_rows, linked_reasons, split_rows
-from analysis.report.page import html_page
+from analysis.report.page import _json_in_html, html_page
 from analysis.verdict import State, anchor, read_verdict
 from journal.columns import merge
 
+HOSTILE = "</script><!-- ]]> &amp; \u2028"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
@@ -168,6 +169,13 @@ def test_texts_of_the_target_never_become_markup(example, page):
     assert not [name for _, found in page.elements for name in found if name.startswith("on")]
     assert "</script><!--<script>alert(1)" in page.text["errors"]
     assert not re.search(r"<script>\s*alert", example.text("report.html"))
+
+
+def test_nothing_in_the_data_of_the_script_can_end_its_element():
+    data = {"label": HOSTILE}
+    escaped = _json_in_html(data)
+    assert not set("<>&") & set(escaped)
+    assert json.loads(escaped) == data
 
 
 def test_the_data_of_the_script_are_the_bins_of_the_charts(example, page):
