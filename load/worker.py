@@ -25,7 +25,7 @@ from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Comma
 from load.reporter import Reporter
 
 HELLO_EVERY_S = 0.5
-CONFIRM_WITHIN_S = 8.0
+CONFIRM_WITHIN_S = 5.0
 REMOVE_ACCOUNTS_WITHIN_S = 10.0
 MASTER_SILENT_S = 10.0
 _AFTER_THE_SECOND_S = 0.02
@@ -45,6 +45,7 @@ class Worker:
         self._running: dict[Command, Greenlet] = {}
         self._supply: invariants.SupplyCheck | None = None
         self._defects = 0
+        self._confirm_within_s = CONFIRM_WITHIN_S
         self._commands: dict[Command, Callable[[RunContext], dict[str, Any]]] = {
             Command.PREPARE: self._prepare,
             Command.DRAIN: self._drain,
@@ -169,7 +170,7 @@ class Worker:
 
     def _await_confirmation(self) -> None:
         assert self._reporter is not None
-        ends_s = time.monotonic() + CONFIRM_WITHIN_S
+        ends_s = time.monotonic() + self._confirm_within_s
         while self._reporter.unacknowledged and time.monotonic() < ends_s:
             gevent.sleep(0.1)
             self._reporter.resend(older_than_s=0.5)
@@ -192,6 +193,7 @@ class Worker:
         def watch() -> None:
             while not is_silent(MASTER_SILENT_S):
                 gevent.sleep(1)
+            self._confirm_within_s = 0.0
             give_up()
 
         gevent.spawn(watch)

@@ -1,4 +1,4 @@
-"""A server of raw bytes for clients that must survive anything: each connection is handled by a function of the test."""
+"""A server of raw bytes for clients that must survive anything; a function of the test handles each connection."""
 
 import socket
 import struct

@@ -3,7 +3,6 @@ import ssl
 import subprocess
 
 import pytest
-from hostile import HostileServer, answer, serving
 
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
@@ -11,6 +10,7 @@ from load.checks import Expect
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import MAX_FAILURES_PER_S, Logbook
 from load.recorder import Recorder
+from tests.load.hostile import HostileServer, answer, serving
 
 PROFILE = Profile(name="test", request_timeout_s=2.0)
 

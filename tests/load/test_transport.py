@@ -1,9 +1,12 @@
+from contextlib import ExitStack
+from pathlib import Path
+
 import gevent
 import pytest
-from hostile import answer, reset, serving
 
 from journal.outcomes import Outcome
 from load.transport import Connection, Origin
+from tests.load.hostile import answer, reset, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -44,6 +47,7 @@ def test_the_replica_behind_a_connection_is_known_from_its_last_answer_and_forgo
     with serving(once(answer(headers="X-Served-By: api-0@7\r\n"), reset)) as server:
         connection = connect(server.url)
         assert connection.exchange("GET", GET).served_by == ""
+        wait_until_closed_by_peer(connection)
         assert connection.exchange("GET", GET).served_by == ""
 
     def cut_the_second(server, connection):
@@ -163,15 +167,11 @@ def test_a_user_stopped_in_the_middle_leaves_no_answer_behind():
 
 
 def test_more_than_a_thousand_descriptors_do_not_matter():
-    held = []
-    with serving(always(answer())) as server:
-        try:
-            held = [open("/dev/null") for _ in range(1100)]  # noqa: SIM115
-            connection = connect(server.url)
-            assert [connection.exchange("GET", GET).outcome for _ in range(3)] == [Outcome.OK] * 3
-            assert connection._socket is not None
-            assert connection._socket.fileno() > 1024
-            assert server.connections == 1
-        finally:
-            for file in held:
-                file.close()
+    with serving(always(answer())) as server, ExitStack() as held:
+        for _ in range(1100):
+            held.enter_context(Path("/dev/null").open())
+        connection = connect(server.url)
+        assert [connection.exchange("GET", GET).outcome for _ in range(3)] == [Outcome.OK] * 3
+        assert connection._socket is not None
+        assert connection._socket.fileno() > 1024
+        assert server.connections == 1
