@@ -55,16 +55,21 @@ def read_experiment(source: str) -> tuple[str, dict[str, Any]]:
 
 
 def check_settings(source: str, settings: Sequence[str]) -> None:
-    """Whether an experiment has these settings, for a look before the target exists. Raises CommandError."""
+    """Holds settings against the experiment and its fault, while there is no target yet.
+
+    Raises:
+        CommandError: with every problem.
+    """
     _, document = read_experiment(source)
-    _overrides(document, settings)
+    configuration = dict(_own_configuration(document)) | _overrides(document, settings)
+    _fault(source, _resolved_activities(source, document, configuration))
 
 
 def prepare_experiment(source: str, settings: Sequence[str]) -> Experiment:
     """The experiment with `key=value` settings for its configuration; the environment it needs has to be set.
 
     Raises:
-        CommandError: with every problem of the file, the settings, and the options of the fault.
+        CommandError: with every problem of the file, the settings, or the options of the fault.
     """
     name, document = read_experiment(source)
     overrides = _overrides(document, settings)
@@ -75,9 +80,9 @@ def prepare_experiment(source: str, settings: Sequence[str]) -> Experiment:
         raise CommandError([Problem(source, str(error))]) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # chaoslib's checks expect the right types
         raise CommandError([Problem(source, f"is no valid experiment: {error!r}")]) from error
-    resolved = [substitute(activity, configuration, None) for activity in _activities(document)]
-    _refuse_leftovers(source, resolved)
-    return Experiment(name=name, document=document, overrides=overrides, fault=_fault(source, resolved))
+    activities = _resolved_activities(source, document, configuration)
+    _refuse_leftovers(source, activities)
+    return Experiment(name=name, document=document, overrides=overrides, fault=_fault(source, activities))
 
 
 def _find(source: str) -> tuple[str, str]:
@@ -105,9 +110,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def _overrides(document: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    configuration = document.get("configuration") or {}
-    given_here = configuration.items() if isinstance(configuration, dict) else ()
-    known = sorted(key for key, value in given_here if not isinstance(value, dict))  # the rest is the environment's
+    known = sorted(key for key, _ in _own_configuration(document))
     overrides, problems = {}, []
     for setting in settings:
         key, separator, value = setting.partition("=")
@@ -132,10 +135,26 @@ def _scalar(setting: str, text: str, problems: list[Problem]) -> Any:
     return value
 
 
-def _activities(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (document.get("steady-state-hypothesis") or {}).get("probes") or []
-    yield from document.get("method") or []
-    yield from document.get("rollbacks") or []
+def _own_configuration(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the experiment itself sets; the other values come from the environment and are not for plans to set."""
+    configuration = document.get("configuration")
+    if isinstance(configuration, dict):
+        yield from ((key, value) for key, value in configuration.items() if not isinstance(value, dict))
+
+
+def _resolved_activities(
+    source: str, document: Mapping[str, Any], configuration: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    hypothesis = _mapping(document.get("steady-state-hypothesis"))
+    lists = [hypothesis.get("probes"), document.get("method"), document.get("rollbacks")]
+    activities = [activity for some in lists if isinstance(some, list) for activity in some]
+    if not all(isinstance(activity, dict) for activity in activities):
+        raise CommandError([Problem(source, "is no valid experiment: an activity is a mapping with type and provider")])
+    return [substitute(activity, configuration, None) for activity in activities]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _refuse_leftovers(source: str, activities: Sequence[Mapping[str, Any]]) -> None:
@@ -163,13 +182,13 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _fault(source: str, activities: Sequence[Mapping[str, Any]]) -> Fault:
     """The one fault that the method injects, checked with its options before anything happens."""
-    providers = [activity.get("provider") or {} for activity in activities]
+    providers = [_mapping(activity.get("provider")) for activity in activities]
     arguments = [
-        provider.get("arguments") or {}
+        _mapping(provider.get("arguments"))
         for provider in providers
         if (provider.get("module"), provider.get("func")) == (_ACTIONS, _INJECT)
     ]
     if len(arguments) != 1:
         message = f"has to call {_ACTIONS}.{_INJECT} once, found {len(arguments)} calls"
         raise CommandError([Problem(source, message, "one fault for each experiment; run several side by side")])
-    return make_fault(str(arguments[0].get("fault")), arguments[0].get("options") or {})
+    return make_fault(str(arguments[0].get("fault")), _mapping(arguments[0].get("options")))

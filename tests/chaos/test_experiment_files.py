@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.experiment import experiment_names, prepare_experiment
+from chaos.experiment import check_settings, experiment_names, prepare_experiment
 from chaos.registry import FAULTS, make_fault
 from chaos.toolkit_files import write_journal
 from journal.errors import CommandError
@@ -71,6 +71,25 @@ def test_what_is_no_sound_experiment_is_refused(tmp_path: Path, content: str | b
 def test_a_setting_that_cannot_be_is_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(CommandError, match="--set"):
         prepare(tmp_path, BODY % SOUND, setting)
+
+
+def test_settings_can_be_checked_while_there_is_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GAMEDAY_BASE_URL")
+    monkeypatch.delenv("GAMEDAY_STATE_FILE")
+    check_settings("throttle-redis", ["off_ms=300", "duration_s=5"])
+    with pytest.raises(CommandError) as refusal:
+        check_settings("throttle-redis", ["off_ms=-1", "duration_s=long"])
+    assert [problem.where for problem in refusal.value.problems] == [
+        "throttle-redis.off_ms",
+        "throttle-redis.duration_s",
+    ]
+
+
+@pytest.mark.parametrize("content", ["title: 1\nmethod: 5\n", "method: [1]\n", "steady-state-hypothesis: 1\n"])
+def test_a_document_of_another_shape_is_refused_in_the_same_way(tmp_path: Path, content: str) -> None:
+    (tmp_path / "experiment.yaml").write_text(content)
+    with pytest.raises(CommandError, match="experiment"):
+        check_settings(str(tmp_path / "experiment.yaml"), [])
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
