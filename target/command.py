@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--rate-limit-per-hour", default="36000", metavar="N", help="requests per user (default: 36000)"
     )
     options.add_argument("--token-lifetime-s", default="900", metavar="N", help="of access tokens (default: 900)")
-    options.add_argument("--scrypt-log2-n", default="13", metavar="N", help="cost of password hashes (default: 13)")
+    options.add_argument("--scrypt-log2-n", default="12", metavar="N", help="cost of password hashes (default: 12)")
     options.add_argument("--work-ms", default="10:40", metavar="MIN:MAX", help="work per task (default: 10:40)")
     options.add_argument("--task-retention-s", default="3600", metavar="N", help="keep task records (default: 3600)")
     options.add_argument("--seed", default="1", metavar="N", help="of defects (default: 1)")

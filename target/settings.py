@@ -22,7 +22,7 @@ class Settings:
     seed: int = 1
     rate_limit_per_hour: int = 36_000
     token_lifetime_s: int = 900
-    scrypt_log2_n: int = 13
+    scrypt_log2_n: int = 12
     work_ms: tuple[int, int] = (10, 40)
     task_retention_s: int = 3600
 
