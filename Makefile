@@ -23,9 +23,11 @@ test: $(STAMP)
 	@$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(STAMP)
-	@$(VENV)/bin/python -m ruff check
-	@$(VENV)/bin/python -m ruff format --check
-	@$(VENV)/bin/python -m mypy
+	@status=0; \
+	$(VENV)/bin/python -m ruff check || status=1; \
+	$(VENV)/bin/python -m ruff format --check || status=1; \
+	$(VENV)/bin/python -m mypy || status=1; \
+	exit $$status
 
 bench: $(STAMP)
 	@$(VENV)/bin/python -m benchmarks.run $(ARGS)
