@@ -96,11 +96,11 @@ class Fault(ABC):
         return self.prove(platform, record).holds
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Polls until the condition is true; whether it became so in time."""
+def wait_until(condition: Callable[[], bool], timeout_s: float, *, poll_s: float = POLL_S) -> bool:
+    """Looks every `poll_s` until the condition is true; whether it became so in time."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() >= deadline_s:
             return False
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
     return True

@@ -12,6 +12,7 @@ from chaos.platforms.base import Platform
 from journal.errors import FaultRefused
 from journal.plan import FORBID_UNKNOWN
 
+_POLL_S = 0.005  # the effect's moment is what cut requests are compared with
 _ENDING_S = {False: 2.0, True: 15.0}  # a graceful end waits for the requests in flight
 
 
@@ -53,7 +54,9 @@ class KillReplica(Fault):
     def verify(self, platform: Platform, record: InForce) -> Finding:
         """See `Fault`: these very incarnations are gone."""
         begin_s = time.monotonic()
-        gone = wait_until(lambda: not any(map(platform.is_alive, record.targets)), _ENDING_S[self.graceful])
+        gone = wait_until(
+            lambda: not any(map(platform.is_alive, record.targets)), _ENDING_S[self.graceful], poll_s=_POLL_S
+        )
         waited_ms = round((time.monotonic() - begin_s) * 1000)
         incarnations = ", ".join(target.incarnation for target in record.targets)
         return Finding(gone, {"incarnation": incarnations, "gone": "yes" if gone else "no", "waited_ms": waited_ms})

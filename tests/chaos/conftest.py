@@ -153,8 +153,8 @@ def plain_chaos(start_command: Chaos, tmp_path: Path) -> Callable[..., subproces
 
 @pytest.fixture
 def sleeper() -> Iterator[psutil.Process]:
-    """A process that does nothing for a minute."""
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    """A process that does nothing."""
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     yield psutil.Process(child.pid)
     with suppress(ProcessLookupError):
         child.send_signal(signal.SIGCONT)

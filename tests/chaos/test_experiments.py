@@ -39,6 +39,15 @@ def test_a_killed_replica_is_gone_and_as_many_serve_again(
     assert json.loads((run_directory.logs / "F1-journal.json").read_text())["status"] == "completed"
 
 
+def test_two_replicas_may_be_ended_gracefully(
+    chaos: Run, whole_target: RunningTarget, run_directory: RunDirectory
+) -> None:
+    before = {replica.pid for replica in whole_target.state().with_role("api")}
+    assert chaos("kill-api-pod", "--set", "count=2", "--set", "graceful=true").returncode == 0
+    assert fault_states(run_directory) == WHOLE
+    assert len(before & {replica.pid for replica in whole_target.state().with_role("api")}) == 1
+
+
 def test_a_throttled_redis_answers_late_and_then_as_before(
     start_chaos: Start, whole_target: RunningTarget, run_directory: RunDirectory
 ) -> None:
