@@ -124,6 +124,8 @@ class MasterProcess:
         environment.host = manifest.base_url
         environment.stop_timeout = manifest.plan.load.drain_s or 0.1
         options.run_time, options.num_users, options.spawn_rate = None, 0, 1
+        # Locust would exit 1 when workers are missing, which reads as a verdict; the master waits for them itself
+        self._workers_within_s, options.expect_workers_max_wait = float(options.expect_workers_max_wait or 0), 0
         options.reset_stats = environment.reset_stats = False
 
     def _start(self) -> None:
@@ -135,7 +137,7 @@ class MasterProcess:
             expected = options.expect_workers
         if options.metrics_port:
             Metrics(self._run, self._master.collector).serve(options.metrics_port)
-        self._master.start(expected)
+        self._master.start(expected, self._workers_within_s)
         gevent.spawn(self._quit_when_done)
         gevent.signal_handler(signal.SIGINT, self._interrupted, "SIGINT")
         gevent.signal_handler(signal.SIGTERM, self._interrupted, "SIGTERM")

@@ -54,13 +54,13 @@ class Master:
         self._stop = Event()
         self._dispatch: Greenlet | None = None
 
-    def start(self, expected_workers: int) -> None:
+    def start(self, expected_workers: int, within_s: float = 0.0) -> None:
         """Listens for workers and drives the run in a greenlet of its own; `done` is set when it has ended."""
         self._runner.register_message(HELLO, self._on_hello)
         self._runner.register_message(REPORT, self._on_report)
         self._runner.register_message(RESULT, self._on_result)
         self._environment.events.spawning_complete.add_listener(lambda **_: self._locust_is_ready.set())
-        gevent.spawn(self._run, expected_workers)
+        gevent.spawn(self._run, partial(self._gather, expected_workers, within_s or WORKERS_WITHIN_S))
 
     def stop(self) -> None:
         """Ends the load now, as if its stages were over; what comes after is done all the same. Safe to call twice."""
@@ -108,10 +108,10 @@ class Master:
 
     # The run
 
-    def _run(self, expected_workers: int) -> None:
+    def _run(self, gather: Callable[[], None]) -> None:
         background = gevent.spawn(self._watch)
         phases: list[Callable[[], None]] = [
-            partial(self._gather, expected_workers),
+            gather,
             self._prepare,
             self._load,
             self._drain,
@@ -121,13 +121,12 @@ class Master:
         for phase in phases:
             try:
                 phase()
-            except TargetUnreachable as error:
-                self._fail(error.exit_code, str(error))
-                break
             except GamedayError as error:
                 self._fail(error.exit_code, str(error))
+                self.stop()
             except Exception as error:  # noqa: BLE001  # whatever breaks is ours, and the run must still end in order
                 self._fail(ExitCode.HARNESS_DEFECT, f"{type(error).__name__}: {error}")
+                self.stop()
         self._enter(Phase.ENDED)
         gevent.kill(background)
         self.done.set()
@@ -144,15 +143,14 @@ class Master:
             self.phase = phase
             self.timeline.write(EventKind.PHASE, phase=phase)
 
-    def _gather(self, expected: int) -> None:
-        ends_s = time.monotonic() + WORKERS_WITHIN_S
+    def _gather(self, expected: int, within_s: float) -> None:
+        ends_s = time.monotonic() + within_s
         while not self._locust_is_ready.is_set() or len(self.roster.living()) < expected:
             if self._stop.is_set():
                 return
             if time.monotonic() > ends_s:
                 found = len(self.roster.living())
-                self.stop()
-                raise HarnessDefect(f"{found} of {expected} workers joined within {WORKERS_WITHIN_S:g} s")
+                raise HarnessDefect(f"{found} of {expected} workers joined within {within_s:g} s")
             gevent.sleep(0.05)
 
     def _prepare(self) -> None:

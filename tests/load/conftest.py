@@ -37,10 +37,19 @@ def eventually(look: Callable[[], object], within_s: float, what: str) -> object
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
     def make(
-        base_url: str, *, users: int = 10, duration_s: float = 6.0, warm_up_s: float = 1.0, name: str = "run"
+        base_url: str,
+        *,
+        users: int = 10,
+        duration_s: float = 6.0,
+        warm_up_s: float = 1.0,
+        then_users: int = 0,
+        name: str = "run",
     ) -> RunDirectory:
-        stage = Stage(users=users, spawn_rate_per_s=float(users), duration_s=duration_s)
-        plan = Plan(name="test", load=Load(stages=(stage,), warm_up_s=warm_up_s, drain_s=5.0))
+        """A plan of one stage, and of a second one with other users for half as long where that is wanted."""
+        stages = [Stage(users=users, spawn_rate_per_s=float(users), duration_s=duration_s)]
+        if then_users:
+            stages.append(Stage(users=then_users, spawn_rate_per_s=float(users), duration_s=duration_s / 2))
+        plan = Plan(name="test", load=Load(stages=tuple(stages), warm_up_s=warm_up_s, drain_s=5.0))
         manifest = Manifest(
             run_id=new_run_id(),
             created_at_ns=time.time_ns(),
@@ -106,8 +115,8 @@ class Locusts:
         self.port = free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *options: str) -> None:
-        command = [sys.executable, "-m", "locust", "--headless", "-f", str(LOCUSTFILES), *options]
+    def start(self, name: str, *options: str, files: str = str(LOCUSTFILES)) -> None:
+        command = [sys.executable, "-m", "locust", "--headless", "-f", files, *options]
         with (self.folder / f"{name}.log").open("w") as output:
             self.processes[name] = subprocess.Popen(
                 command, stdout=output, stderr=output, cwd=self.folder, env={**os.environ, **CREDENTIALS}

@@ -12,7 +12,7 @@ from journal.outcomes import Kind, Outcome
 from journal.readings import read_readings
 from journal.run_directory import RunDirectory
 from journal.timeline import Event, EventKind, read_timeline
-from tests.load.conftest import Locusts, Target, eventually, free_port
+from tests.load.conftest import LOCUSTFILES, Locusts, Target, eventually, free_port
 
 
 def events_of(run: RunDirectory, kind: EventKind) -> list[Event]:
@@ -36,7 +36,7 @@ def account(columns: FrameColumns) -> tuple[int, int, int]:
 
 
 def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: Target, make_run, locusts: Locusts):
-    run, metrics_port = make_run(target.url, users=20, duration_s=8), free_port()
+    run, metrics_port = make_run(target.url, users=20, duration_s=6, then_users=6), free_port()
     before = target.counters()
     locusts.conducted(run, 2, "--metrics-port", str(metrics_port))
     await_phase(run, "load")
@@ -55,6 +55,9 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     assert columns.damages == ()
     assert set(columns.reporting[1:-1].tolist()) == {2}
     assert columns.users.max() == 20
+    assert 6 in columns.users.tolist()
+    changes = [event.data for event in events_of(run, EventKind.USERS)]
+    assert [(change["stage"], change["users"]) for change in changes] == [(0, 20), (1, 6)]
     handshakes = columns.count[[endpoint.name.startswith("WS /") for endpoint in columns.endpoints]].sum()
     assert after["websocket_opened"] - before["websocket_opened"] == handshakes > 0
 
@@ -85,6 +88,33 @@ def scrape(port: int) -> str:
             return answer.read().decode()
     except OSError:
         return ""
+
+
+LISTENER = """
+from locust import events
+
+seen = []
+
+@events.request.add_listener
+def listen(request_type, name, response_time, response_length, exception, start_time, **_):
+    seen.append((request_type, name, exception))
+
+@events.quitting.add_listener
+def tell(environment, **_):
+    print("heard", len(seen), "of", environment.stats.num_requests, seen[-1])
+"""
+
+
+def test_who_listens_to_the_request_event_hears_of_each_request_and_the_statistics_count_it_once(
+    target: Target, make_run, locusts: Locusts
+):
+    run = make_run(target.url, duration_s=3)
+    (locusts.folder / "listener.py").write_text(LISTENER)
+    files = f"{LOCUSTFILES},{locusts.folder / 'listener.py'}"
+    locusts.start("locust", "--run-dir", str(run.path), "--only-summary", files=files)
+    assert locusts.ended("locust") == 0, locusts.log("locust")
+    sent, _, _ = account(read_columns(run.frames))
+    assert f"heard {sent} of {sent} (" in locusts.log("locust")
 
 
 def test_a_terminated_master_drains_checks_and_ends_in_order(target: Target, make_run, locusts: Locusts):
@@ -151,10 +181,11 @@ def test_plain_locust_makes_a_run_directory_and_exits_by_its_verdict(target: Tar
         (["-H", "http://127.0.0.1:9", "-u", "0"], 2, "a run needs users"),
         (["--run-dir", "nowhere"], 2, "there is no such run directory"),
         (["-H", "http://127.0.0.1:9", "-u", "1", "-t", "5s"], 5, "nobody answers"),
+        (["--master", "--expect-workers-max-wait", "1", "-H", "http://127.0.0.1:9"], 70, "0 of 1 workers joined"),
     ],
 )
 def test_bad_input_ends_with_a_message_and_its_exit_code(locusts: Locusts, options, code, message):
-    locusts.start("locust", *options)
+    locusts.start("locust", "--master-bind-port", str(locusts.port), *options)
     assert locusts.ended("locust") == code, locusts.log("locust")
     assert message in locusts.log("locust")
     assert "Traceback" not in locusts.log("locust")
