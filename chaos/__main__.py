@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from chaos.experiment import experiment_names, prepare_experiment, read_experime
 from chaos.interruption import Interruption
 from chaos.runner import Observations, judge, run_and_revert
 from chaos.toolkit_files import send_log_to, write_journal
-from journal.errors import GamedayError
+from journal.errors import CommandError, GamedayError, Problem
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
 
@@ -57,9 +58,13 @@ def run_command(
     """
     given = {FAULT_ID: fault_id, RUN: run_directory, STATE_FILE: state_file, BASE_URL: base_url}
     os.environ.update({name: str(value) for name, value in given.items() if value})
-    logs = RunDirectory(run_directory).logs if run_directory else None
-    send_log_to(logs / f"{fault_id}-chaostoolkit.log" if logs else None)
-    journal = journal or (logs / f"{fault_id}-journal.json" if logs else None)
+    if journal and not journal.absolute().parent.is_dir():
+        raise CommandError([Problem(str(journal), "there is no such folder to write the journal to")])
+    if run_directory and (logs := RunDirectory(run_directory).logs).is_dir():
+        send_log_to(logs / f"{fault_id}-chaostoolkit.log")
+        journal = journal or logs / f"{fault_id}-journal.json"
+    else:
+        send_log_to(None)
     sys.exit(_run(experiment, settings, journal))
 
 
@@ -69,10 +74,10 @@ def _run(source: str, settings: tuple[str, ...], journal: Path | None) -> ExitCo
     context = operation().context
     os.environ.update({STATE_FILE: str(context.state_file), BASE_URL: context.base_url})
     seen = run_and_revert(prepare_experiment(source, settings), operation(), _interruption)
-    if journal and seen.journal:
-        write_journal(journal, seen.journal)
     code = judge(operation(), seen)
     _tell(seen, code)
+    if journal and seen.journal:
+        write_journal(journal, seen.journal)
     return code
 
 
@@ -103,6 +108,9 @@ def main() -> int:
         return ExitCode.BAD_INPUT
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
+    except Exception:  # noqa: BLE001  # a defect of ours; Python's own exit code for it would read "fail"
+        traceback.print_exc()
+        return ExitCode.HARNESS_DEFECT
     return ExitCode.PASS
 
 

@@ -1,6 +1,7 @@
 """Tells the timeline of a run, if there is one, what a fault came to."""
 
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,5 @@ class FaultEvents:
     def _write(self, kind: EventKind, at_ns: int | None, **data: object) -> None:
         if self.run_directory is None or not self.run_directory.is_dir():
             return
-        timeline = Timeline(RunDirectory(self.run_directory).timeline)
-        try:
-            timeline.write(kind, at_ns=at_ns, **data)
-        finally:
-            timeline.close()
+        with suppress(OSError), closing(Timeline(RunDirectory(self.run_directory).timeline)) as timeline:
+            timeline.write(kind, at_ns=at_ns, **data)  # a full disk may cost the telling, never the reverting

@@ -59,6 +59,10 @@ class Operation:
         except GamedayError as error:
             self.refuse(name, error)
             raise
+        except Exception as error:  # fail closed: whatever went wrong, the experiment must not go on without its fault
+            refusal = FaultRefused(f"the fault could not be injected: {error!r}")
+            self.refuse(name, refusal)
+            raise refusal from error
 
     def refuse(self, name: str, reason: GamedayError) -> None:
         """Notes that the fault will not happen."""

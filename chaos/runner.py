@@ -64,7 +64,7 @@ def judge(operation: Operation, seen: Observations) -> ExitCode:
         codes.append(ExitCode.FAIL)
     if seen.interrupted_by:
         codes.append(ExitCode.INTERRUPTED)
-    if FaultState.NO_EFFECT in operation.states:
+    if FaultState.INJECTED in operation.states and FaultState.EFFECTIVE not in operation.states:
         codes.append(ExitCode.INCONCLUSIVE)
     if FaultState.NOT_REVERTED in operation.states:
         codes.append(ExitCode.NOT_REVERTED)

@@ -129,6 +129,14 @@ def test_a_fault_without_effect_ends_3(chaos: Run, run_directory: RunDirectory, 
     assert fault_states(run_directory) == ["injected", "reverted", "no-effect", "proven"]
 
 
+def test_an_effect_that_nobody_looked_for_ends_3(chaos: Run, run_directory: RunDirectory, tmp_path: Path) -> None:
+    def drop_verify(document: dict) -> None:
+        del document["method"][1]
+
+    assert chaos(str(changed_experiment(tmp_path, drop_verify))).returncode == 3
+    assert fault_states(run_directory) == ["injected", "reverted", "proven"]
+
+
 def test_a_probe_that_answers_nan_is_a_defect_and_the_fault_is_reverted(
     chaos: Run, run_directory: RunDirectory, empty_folder: Path, tmp_path: Path
 ) -> None:
@@ -214,6 +222,7 @@ def test_the_last_ready_replica_is_not_killed(chaos: Run, whole_target: RunningT
         (["no-such"], 2, "there is no such experiment"),
         (["kill-api-pod", "--set", "off_ms=1", "--set", "count"], 2, "there is no 'off_ms'"),
         (["kill-api-pod", "--state-file", "missing.json"], 5, "there is no state file"),
+        (["kill-api-pod", "--journal", "missing/journal.json"], 2, "there is no such folder"),
     ],
 )
 def test_bad_input_is_told_without_a_traceback(chaos: Run, arguments: list[str], code: int, message: str) -> None:
