@@ -5,6 +5,5 @@ from load.checks import OK, Expect
 from load.flow import flow
 from load.invariants import LOGIN_NEEDS_PASSWORD, NO_FOREIGN_DATA
 from load.user import Journey
-from load.websocket import WebSocketSession
 
-__all__ = ["LOGIN_NEEDS_PASSWORD", "NO_FOREIGN_DATA", "OK", "Expect", "Journey", "WebSocketSession", "flow"]
+__all__ = ["LOGIN_NEEDS_PASSWORD", "NO_FOREIGN_DATA", "OK", "Expect", "Journey", "flow"]

@@ -64,8 +64,15 @@ class WorkerProcess:
         self._worker.start()
         self._worker.watch_master(self._master_is_silent, self._give_up)
         environment.events.quitting.add_listener(self._leave)
-        # Ctrl-C reaches every process of a terminal; the master tells its workers what to do about it
-        gevent.signal_handler(signal.SIGINT, lambda: None)
+        self._interrupts = 0
+        gevent.signal_handler(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self) -> None:
+        """Ctrl-C reaches every process of a terminal: the first is left to the master, the second is obeyed."""
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self._leave()
+            self._runner.quit()
 
     def _master_is_silent(self, for_s: float) -> bool:
         heard_s = self._runner.last_heartbeat_timestamp

@@ -97,6 +97,11 @@ class Timing:
         self._series.start()
         self._began_ns = time.perf_counter_ns()
 
+    @property
+    def name(self) -> str:
+        """What is being timed."""
+        return self._endpoint.name
+
     def end(self, outcome: Outcome = Outcome.OK, detail: str = "", served_by: str = "") -> None:
         """Counts the end; the duration runs from the making of this object."""
         self._series.end(outcome, (time.perf_counter_ns() - self._began_ns) // 1000)

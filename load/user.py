@@ -1,5 +1,7 @@
 """The base class of journeys: a user with an account, a session, pauses, and manners when it is asked to stop."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -14,6 +16,7 @@ from load.context import await_context
 from load.http import Answer
 from load.logbook import Timing
 from load.tasks import Task
+from load.websocket import WebSocketSession
 
 FIRST_POLL_S, POLL_GROWTH, LONGEST_POLL_S = 0.05, 1.5, 1.0
 _LONGEST_RETRY_S = 5.0
@@ -25,7 +28,7 @@ def journey_name(cls: type) -> str:
 
 
 class Journey(User):
-    """A way through the API. Subclasses have tasks and use `get`, `post`, `think`, `must_refuse` and `complete`.
+    """A way through the API. Its tasks use `get`, `post`, `must_refuse`, `complete`, `websocket` and `think`.
 
     A call that does not go as expected is recorded and ends the task; the user pauses and begins the next one.
     Tasks are drawn without putting back until each had its turn by weight, so that the mix holds in short runs too.
@@ -123,6 +126,15 @@ class Journey(User):
         if not answer.ok:
             raise RescheduleTask
         return answer
+
+    @contextmanager
+    def websocket(self, template: str, **path: str) -> Iterator[WebSocketSession]:
+        """A WebSocket with this user's token, for the length of a with block."""
+        try:
+            with WebSocketSession(self.shared, self.journey, template, token=self.token, **path) as session:
+                yield session
+        except TargetUnreachable as error:
+            raise RescheduleTask from error
 
     # Work that the target does later
 

@@ -8,15 +8,18 @@ from contextlib import suppress
 from typing import Any
 
 import websocket
-from locust.exception import RescheduleTask
 
+from journal.errors import TargetUnreachable
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.context import RunContext
 from load.logbook import Timing
 
 
 class WebSocketSession:
-    """One WebSocket of one user; a context manager that closes it. An operation that fails ends the user's task."""
+    """One WebSocket of one user, closed at the end of its with block.
+
+    An operation that fails is recorded as such, and raises TargetUnreachable.
+    """
 
     def __init__(self, context: RunContext, journey: str, template: str, *, token: str, **path: str) -> None:
         self._context = context
@@ -89,9 +92,9 @@ class WebSocketSession:
     def _timing(self, name: str) -> Timing:
         return Timing(self._context.logbook, Endpoint(Kind.MESSAGE, self._journey, name))
 
-    def _failed(self, timing: Timing, outcome: Outcome, detail: str) -> RescheduleTask:
+    def _failed(self, timing: Timing, outcome: Outcome, detail: str) -> TargetUnreachable:
         timing.end(outcome, detail, self._served_by)
-        return RescheduleTask()
+        return TargetUnreachable(f"{timing.name}: {detail}")
 
 
 def _outcome(error: Exception, *, connecting: bool = False) -> Outcome:

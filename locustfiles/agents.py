@@ -2,7 +2,7 @@
 
 from locust import task
 
-from load.journey import NO_FOREIGN_DATA, Expect, Journey, WebSocketSession, flow
+from load.journey import NO_FOREIGN_DATA, Expect, Journey, flow
 
 AGENTS = "/mas/api/v1/agents"
 TASK = AGENTS + "/tasks/{task_id}"
@@ -102,7 +102,7 @@ class Agents(Journey):
     def dashboard(self) -> None:
         """Open the live page, see figures, stay a moment."""
         client = self.account.email.partition("@")[0]
-        with WebSocketSession(self.shared, self.journey, DASHBOARD, token=self.token, client_id=client) as page:
+        with self.websocket(DASHBOARD, client_id=client) as page:
             page.expect("metrics_update")
             self.think()
             page.ping(f"{self.random.random():.6f}")
