@@ -134,7 +134,7 @@ def _fault_rows(progress: Progress, now_s: float) -> list[str]:
 
 
 def _fault_row(fault: FaultProgress, now_s: float) -> str:
-    name = f"{fault.id} {fault.name} {fault.target}"
+    name = f"{fault.id} {fault.name} {fault.target.partition(' (')[0]}"
     since = clock(now_s - fault.since_ns / 1e9)
     return f" {name[:32]:<32} {fault.state:<14} {fault.effect or '-':<7} {since}"
 
