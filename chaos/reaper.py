@@ -114,7 +114,7 @@ def _key(record: Record) -> str:
 def _start(ledger: Ledger) -> None:
     with (ledger.directory / _LOG).open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "chaos.reaper", "--ledger", str(ledger.directory)],
+            [sys.executable, "-P", "-m", "chaos.reaper", "--ledger", str(ledger.directory)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -201,4 +201,4 @@ def target() -> None:
 def up(options: tuple[str, ...]) -> None:
     """Starts the reference AIA in the foreground and prints its URL; --help lists its options."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "target", *options])  # noqa: S606  # becomes the target itself
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "target", *options])  # noqa: S606  # becomes the target itself

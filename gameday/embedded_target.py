@@ -39,7 +39,7 @@ def start_embedded_target(profile: Profile, log: Path) -> EmbeddedTarget:
         HarnessDefect: it did not start.
     """
     wanted = profile.embedded
-    command = [sys.executable, "-m", "target", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "target", "--port", "0"]
     command += ["--replicas", str(wanted.replicas), "--workers", str(wanted.workers)]
     command += ["--rate-limit-per-hour", str(profile.limits.requests_per_hour_per_user)]
     command += ["--parent-pid", str(os.getpid())]

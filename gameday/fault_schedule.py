@@ -24,7 +24,18 @@ class Aim:
 
 def experiment_command(fault: PlannedFault, run: RunDirectory, aim: Aim) -> list[str]:
     """The command line of one experiment."""
-    command = [sys.executable, "-m", "chaos", "run", fault.experiment, "--fault-id", fault.id, "--run", str(run.path)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "chaos",
+        "run",
+        fault.experiment,
+        "--fault-id",
+        fault.id,
+        "--run",
+        str(run.path),
+    ]
     command += ["--state-file", str(aim.state_file), "--base-url", aim.base_url]
     return [*command, *(part for key, value in fault.configuration.items() for part in ("--set", f"{key}={value}"))]
 

@@ -55,7 +55,7 @@ class GateForecast:
 
 def describe_journeys() -> list[JourneyForecast]:
     """What the journeys declare, asked in a child process since only it may import Locust."""
-    command = [sys.executable, "-m", "load.forecast", "-f", str(journeys_folder())]
+    command = [sys.executable, "-P", "-m", "load.forecast", "-f", str(journeys_folder())]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if answer.returncode != 0:
         raise HarnessDefect(f"the journeys cannot be read: {answer.stderr.strip()[-500:]}")

@@ -25,7 +25,7 @@ def journeys_folder() -> Path:
 
 
 def _locust(*options: str) -> list[str]:
-    command = [sys.executable, "-m", "locust", "--headless", "-f", str(journeys_folder()), "--loglevel", "INFO"]
+    command = [sys.executable, "-P", "-m", "locust", "--headless", "-f", str(journeys_folder()), "--loglevel", "INFO"]
     return [*command, *options]
 
 

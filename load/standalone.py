@@ -76,6 +76,6 @@ def _plan(options: Options) -> Plan:
 
 def judge(run: RunDirectory) -> tuple[int, str]:
     """Runs the analysis as its own process; its exit code and what it printed."""
-    command = [sys.executable, "-m", "analysis", str(run.path)]
+    command = [sys.executable, "-P", "-m", "analysis", str(run.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

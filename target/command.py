@@ -122,7 +122,7 @@ def state_directory(given: str | None) -> Iterator[Path]:
 
 
 def _start_janitor(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "target.janitor", str(os.getpid()), str(folder)]
+    command = [sys.executable, "-P", "-m", "target.janitor", str(os.getpid()), str(folder)]
     log_file = folder / "logs" / "janitor.log"
     return spawn(command, log_file=log_file, environment=os.environ, dies_with_parent=False)
 

@@ -70,7 +70,7 @@ class Supervisor:
         counters_file = self._settings.counters_file(name) if role == "api" else None
         if counters_file:
             counters.create(counters_file)
-        command = [sys.executable, "-m", module, name]
+        command = [sys.executable, "-P", "-m", module, name]
         return Child(
             name, role, command, log_file=self._log_file(name), environment=environment, counters_file=counters_file
         )

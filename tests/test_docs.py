@@ -73,7 +73,7 @@ def test_the_example_of_a_journey_is_one_that_the_harness_can_read(tmp_path: Pat
     (source,) = blocks("writing-a-journey.md", "python")
     assert violations("locustfiles", source) == []
     (tmp_path / "rankings.py").write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "load.forecast", "-f", str(tmp_path)]
+    command = [sys.executable, "-P", "-m", "load.forecast", "-f", str(tmp_path)]
     answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert answer.returncode == 0, answer.stderr
     assert set(json.loads(answer.stdout)["journeys"]["rankings"]["operations"]) == {

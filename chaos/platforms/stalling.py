@@ -20,7 +20,7 @@ class Staller:
     """A duty-cycle process that holds its target and waits; closed before `apply` it ends and has done nothing."""
 
     def __init__(self, target: str, *, off_ms: float, on_ms: float) -> None:
-        command = [sys.executable, "-m", "chaos.duty_cycle", target, f"--off-ms={off_ms}", f"--on-ms={on_ms}"]
+        command = [sys.executable, "-P", "-m", "chaos.duty_cycle", target, f"--off-ms={off_ms}", f"--on-ms={on_ms}"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

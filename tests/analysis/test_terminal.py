@@ -81,7 +81,7 @@ def test_a_broken_manifest_is_bad_input(synthetic: Synthetic, capsys: pytest.Cap
 
 def test_the_module_runs_as_a_program_without_a_unicode_terminal(synthetic: Synthetic) -> None:
     run = synthetic(frames=False)
-    command = [sys.executable, "-m", "analysis", str(run.path)]
+    command = [sys.executable, "-P", "-m", "analysis", str(run.path)]
     environment = {"PYTHONIOENCODING": "ascii", "PATH": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (3, "")

@@ -25,7 +25,7 @@ EXPERIMENTS = Path(chaos.__file__).parent / "experiments"
 
 @pytest.fixture(scope="session")
 def target() -> Iterator[RunningTarget]:
-    command = [sys.executable, "-m", "target", "--port", "0", "--replicas", "3", "--parent-pid", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "target", "--port", "0", "--replicas", "3", "--parent-pid", str(os.getpid())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             found = re.fullmatch(r"AIA is up at (\S+) \(state file: (.+)\)\n", process.stdout.readline())
@@ -100,7 +100,7 @@ def start_command(environment: dict[str, str], empty_folder: Path) -> Iterator[C
 
     def start(*arguments: str, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", *map(str, arguments)],
+            [sys.executable, "-P", "-m", *map(str, arguments)],
             cwd=empty_folder,
             env=environment | more,
             stdout=subprocess.PIPE,

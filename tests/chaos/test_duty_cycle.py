@@ -22,7 +22,7 @@ def is_stopped(process: psutil.Process) -> bool:
 @contextmanager
 def duty_cycle(target: psutil.Process, off_ms: float = 50, on_ms: float = 10) -> Iterator[subprocess.Popen[str]]:
     options = [f"--off-ms={off_ms}", f"--on-ms={on_ms}"]
-    command = [sys.executable, "-m", "chaos.duty_cycle", incarnation_of(target), *options]
+    command = [sys.executable, "-P", "-m", "chaos.duty_cycle", incarnation_of(target), *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "ready\n"

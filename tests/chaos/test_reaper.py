@@ -30,7 +30,7 @@ def owned(tmp_path: Path) -> Record:
 
 @contextmanager
 def reapers(ledger: Ledger, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-m", "chaos.reaper", "--ledger", str(ledger.directory)]
+    command = [sys.executable, "-P", "-m", "chaos.reaper", "--ledger", str(ledger.directory)]
     started = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
     try:
         yield started

@@ -39,7 +39,7 @@ def start(tmp_path: Path, ledger: Path) -> Iterator[Callable[..., Background]]:
         log = tmp_path / f"{name}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "gameday", *arguments],
+                [sys.executable, "-P", "-m", "gameday", *arguments],
                 cwd=tmp_path,
                 env={**os.environ, "GAMEDAY_LEDGER": str(ledger)},
                 stdout=output,

@@ -52,7 +52,7 @@ class Run:
 def gameday(*arguments: str, cwd: Path, ledger: Path, timeout_s: float = 150) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GAMEDAY_LEDGER": str(ledger)}
     return subprocess.run(
-        [sys.executable, "-m", "gameday", *arguments],
+        [sys.executable, "-P", "-m", "gameday", *arguments],
         cwd=cwd,
         env=environment,
         capture_output=True,

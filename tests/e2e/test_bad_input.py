@@ -33,7 +33,12 @@ def unused_port() -> int:
         (SHORT_PLAN.replace("users: 20", "users: 2000"), "", 2, "2000 users are more than the 500"),
         (FAST, "", 2, "requests within an hour, the target allows 36,000"),
         (SHORT_PLAN.replace("workers: 1", "workers: 1\n  mix: {auht: 1}"), "", 2, "there is no such journey"),
-        (SHORT_PLAN + "faults:\n  - {id: F1, experiment: kill-all, at_s: 2}\n", "", 2, "kill-all: there is no such experiment"),
+        (
+            SHORT_PLAN + "faults:\n  - {id: F1, experiment: kill-all, at_s: 2}\n",
+            "",
+            2,
+            "kill-all: there is no such experiment",
+        ),
         (SHORT_PLAN, profile_at(unused_port()), 5, "does not answer as a ready AIA"),
     ],
     ids=[

@@ -85,7 +85,7 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     log = tmp_path_factory.mktemp("target") / "target.log"
-    command = [sys.executable, "-m", "target", "--port", "0", "--replicas", "2", "--scrypt-log2-n", "10"]
+    command = [sys.executable, "-P", "-m", "target", "--port", "0", "--replicas", "2", "--scrypt-log2-n", "10"]
     with log.open("w") as output:
         process = subprocess.Popen(
             [*command, "--parent-pid", str(os.getpid())],
@@ -116,7 +116,7 @@ class Locusts:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *options: str, files: str = str(LOCUSTFILES)) -> None:
-        command = [sys.executable, "-m", "locust", "--headless", "-f", files, *options]
+        command = [sys.executable, "-P", "-m", "locust", "--headless", "-f", files, *options]
         with (self.folder / f"{name}.log").open("w") as output:
             self.processes[name] = subprocess.Popen(
                 command, stdout=output, stderr=output, cwd=self.folder, env={**os.environ, **CREDENTIALS}

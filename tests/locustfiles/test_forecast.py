@@ -20,7 +20,7 @@ USERS, DURATION_S = 40, 14.0
 
 def foretold(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "load.forecast", *options], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "load.forecast", *options], capture_output=True, text=True, check=False
     )
 
 

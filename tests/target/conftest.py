@@ -64,7 +64,7 @@ def wait_until(condition: Callable[[], object], within_s: float = 15.0) -> objec
 
 @contextmanager
 def started(*options: str) -> Iterator[RunningTarget]:
-    command = [sys.executable, "-m", "target", "--port", "0", "--scrypt-log2-n", "10", *options]
+    command = [sys.executable, "-P", "-m", "target", "--port", "0", "--scrypt-log2-n", "10", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             first_line = process.stdout.readline()

@@ -12,7 +12,7 @@ import pytest
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "target", *options]
+    command = [sys.executable, "-P", "-m", "target", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -90,7 +90,7 @@ def test_a_killed_supervisor_leaves_nothing(start, wait_until):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("delay_s", [0.2, 0.45, 0.7])
 def test_a_signal_at_any_moment_of_the_start_leaves_nothing(tmp_path, wait_until, number, delay_s):
-    command = [sys.executable, "-m", "target", "--port", "0", "--replicas", "2"]
+    command = [sys.executable, "-P", "-m", "target", "--port", "0", "--replicas", "2"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         time.sleep(delay_s)  # whatever the start has come to by then, the outcome is the same
