@@ -8,9 +8,11 @@ GamedayError
 │   └── RunDirectoryError
 ├── GuardError               exit 4
 ├── TargetUnreachable        exit 5
+│   └── ClusterUnreachable   the API server of its cluster does not answer
 ├── NotReverted              exit 6
 ├── Interrupted              exit 130
 └── HarnessDefect            exit 70
+    ├── ClusterRefused       the API server said no; carries the status
     └── FaultRefused         a fault that may not or cannot be injected; nothing was changed
 """
 
@@ -78,6 +80,10 @@ class TargetUnreachable(GamedayError):
     exit_code = ExitCode.TARGET_UNREACHABLE
 
 
+class ClusterUnreachable(TargetUnreachable):
+    """The cluster's API server did not answer in time."""
+
+
 class NotReverted(GamedayError):
     """A fault is still in force, or nobody could prove that it is not."""
 
@@ -92,6 +98,19 @@ class Interrupted(GamedayError):
 
 class HarnessDefect(GamedayError):
     """Something of ours broke; it says nothing about the target."""
+
+
+class ClusterRefused(HarnessDefect):
+    """The cluster's API server answered with a no; whoever expected that one catches it by its status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may be granted in a moment."""
+        return self.status == 429 or self.status >= 500
 
 
 class FaultRefused(HarnessDefect):

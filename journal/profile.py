@@ -40,14 +40,56 @@ class Credentials:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Platform:
-    """Where faults act: the processes listed in a target's state file."""
+class RedisAddress:
+    """Where the target's Redis is reached; `through_proxy` is its address behind Toxiproxy, "" when there is none."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
-    kind: Literal["local", "none"] = "local"
+    address: Annotated[str, Len(1)] = "aia-redis.aia-system.svc.cluster.local:6379"
+    through_proxy: str = ""
+    password_env: str = "AIA_REDIS_PASSWORD"  # noqa: S105  # the name of a variable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toxiproxy:
+    """The proxy between API and Redis: its control address, and the name of the proxy that leads to Redis."""
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    url: str = ""
+    proxy: str = "redis"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The target's pods: in which namespace, chosen by which labels; faults touch no namespace that is not allowed."""
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    namespace: Annotated[str, Len(1)] = "aia-system"
+    allowed_namespaces: Annotated[tuple[str, ...], Len(1)] = ("aia-system",)
+    api_selector: Annotated[str, Len(1)] = "app=aia-api"
+    worker_selector: str = "app=aia-worker"
+    redis_selector: Annotated[str, Len(1)] = "app=aia-redis"
+    redis_container: Annotated[str, Len(1)] = "aia-redis"
+    redis: RedisAddress = field(default_factory=RedisAddress)
+    toxiproxy: Toxiproxy = field(default_factory=Toxiproxy)
+    prometheus_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Where faults act: the processes listed in a target's state file, or the pods of a cluster.
+
+    `environment` is the label that the target has to carry, so that nothing else is ever broken.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    kind: Literal["local", "kubernetes", "none"] = "local"
     state_file: str = ""
     environment: str = "embedded"
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 @dataclass(frozen=True, kw_only=True)

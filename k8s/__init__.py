@@ -1,0 +1,1 @@
+"""Kustomize manifests that put the harness, and the reference AIA, into a cluster; package data."""
