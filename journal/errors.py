@@ -13,6 +13,7 @@ GamedayError
 ├── Interrupted              exit 130
 └── HarnessDefect            exit 70
     ├── ClusterRefused       the API server said no; carries the status
+    ├── MirrorBroken         the stream that copies a run directory was cut or damaged
     └── FaultRefused         a fault that may not or cannot be injected; nothing was changed
 """
 
@@ -111,6 +112,10 @@ class ClusterRefused(HarnessDefect):
     def passing(self) -> bool:
         """Whether the same request may be granted in a moment."""
         return self.status == 429 or self.status >= 500
+
+
+class MirrorBroken(HarnessDefect):
+    """The stream that copies a run directory was cut or damaged; asked again, it goes on where the copy ends."""
 
 
 class FaultRefused(HarnessDefect):

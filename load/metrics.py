@@ -29,7 +29,7 @@ class Metrics:
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> None:
+    def serve(self, port: int, host: str) -> None:
         """Serves the metrics and keeps them fresh until the process ends.
 
         Raises:
@@ -38,7 +38,8 @@ class Metrics:
         try:
             start_http_server(port, host, self.registry)
         except OSError as error:
-            problem = Problem("--metrics-port", f"{port} cannot be used: {error.strerror}", "choose a free port")
+            what = f"{host}:{port} cannot be used: {error.strerror}"
+            problem = Problem("--metrics-host, --metrics-port", what, "choose a free port of this machine")
             raise CommandError([problem]) from error
         gevent.spawn(self._renew_each_second)
 
