@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from chaos.ledger import default_ledger
+from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
 from gameday.check_report import check_lines
 from gameday.conductor import Job, View, conduct
@@ -153,9 +153,10 @@ def report(run_directory: Path) -> ExitCode:
 
 
 @gameday.command()
-def recover() -> ExitCode:
-    """Reverts every fault that is still open on this machine; safe to call at any time."""
-    return print_recovery(recover_all(default_ledger(os.environ)))
+@click.option("--ledger", metavar="LEDGER", help="A directory, or kubernetes:NAMESPACE/NAME (default: this machine's).")
+def recover(ledger: str | None) -> ExitCode:
+    """Reverts every fault that is still open on this machine, or in a cluster; safe to call at any time."""
+    return print_recovery(recover_all(open_ledger(ledger) if ledger else default_ledger(os.environ)))
 
 
 @gameday.command()

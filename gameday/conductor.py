@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chaos.ledger import default_ledger
-from chaos.recover import recover_all
+from chaos.recover import recover_all, tell_epitaphs
 from gameday.children import Children, end, spawn
 from gameday.embedded_target import start_embedded_target
 from gameday.fault_schedule import Aim, FaultSchedule
@@ -218,7 +218,9 @@ class _Conductor:
     def _recover(self) -> None:
         """Whatever the experiments left open is reverted here, however the run ends."""
         try:
-            recover_all(default_ledger(os.environ), run_id=self._job.run_id)
+            ledger = default_ledger(os.environ)
+            recover_all(ledger, run_id=self._job.run_id)
+            tell_epitaphs(ledger, self._job.run_id, self._run.path)
         except GamedayError as error:
             # of a fault that is not proven to be reverted the verdict tells by itself
             message = f"the ledger could not be read at the end, what it holds is left to the reaper: {error}"

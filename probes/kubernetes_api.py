@@ -37,10 +37,11 @@ class KubernetesApi:
     change may have been made although its first answer was lost: create then says 409, delete 404.
     """
 
-    def __init__(self, configuration: Configuration, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, configuration: Configuration, *, patience_s: float = PATIENCE_S, read_s: float = READ_S) -> None:
         self._client = ApiClient(configuration)
         self._configuration = configuration
         self._patience_s = patience_s
+        self._timeout = urllib3.Timeout(connect=min(CONNECT_S, read_s), read=read_s)
 
     @classmethod
     def connect(cls, *, context: str | None = None, patience_s: float = PATIENCE_S) -> "KubernetesApi":
@@ -51,6 +52,15 @@ class KubernetesApi:
         except ConfigException:
             _load_kubeconfig(configuration, context)
         return cls(configuration, patience_s=patience_s)
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return str(self._configuration.host)
+
+    def hurried(self, *, patience_s: float, read_s: float = READ_S) -> "KubernetesApi":
+        """The same cluster for somebody with less time; with a patience of 0 everything is tried only once."""
+        return KubernetesApi(self._configuration, patience_s=patience_s, read_s=read_s)
 
     def get(self, path: str, **query: str | int) -> Json:
         """One object."""
@@ -119,7 +129,7 @@ class KubernetesApi:
                 url,
                 body=None if body is None else json.dumps(body).encode(),
                 headers=self._headers(content_type),
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
+                timeout=self._timeout,
                 retries=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
