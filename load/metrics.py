@@ -23,6 +23,7 @@ class Metrics:
         self._users = self._gauge("gameday_users", "Users in the last whole second")
         self._rate = self._gauge("gameday_requests_per_second", "Requests that ended in the last whole second")
         self._bad = self._gauge("gameday_bad_share", "Share of these requests that was slow or failed")
+        self._failed = self._gauge("gameday_failed_share", "Share of these requests that failed")
         self._phase = self._gauge("gameday_phase", "1 for the phase that the run is in", "phase")
         self._fault = self._gauge("gameday_fault_active", "1 while a fault is in force", "fault_id", "fault")
 
@@ -54,6 +55,7 @@ class Metrics:
         self._users.set(now.users)
         self._rate.set(now.requests)
         self._bad.set(now.bad_share)
+        self._failed.set(now.failed_share)
         for event in self._tail.read():
             self._take(event)
 
