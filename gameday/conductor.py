@@ -16,8 +16,8 @@ from gameday.embedded_target import start_embedded_target
 from gameday.fault_schedule import Aim, FaultSchedule
 from gameday.guard import breach
 from gameday.locust_processes import free_port, master_command, worker_command
+from gameday.observers import Observers, observers
 from gameday.progress import Progress
-from gameday.readings_thread import ReadingsThread
 from gameday.stop_signals import StopSignals
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.manifest import Manifest, installed_versions, this_machine, write_manifest
@@ -86,11 +86,12 @@ def conduct(job: Job, view: View) -> None:
     with StopSignals() as stop, _target(job) as target:
         if not is_ready(target.base_url):
             raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
-        write_manifest(job.run.manifest, _manifest(job, target))
-        _Conductor(job, target, view, stop).run()
+        watch = observers(job.profile, target.state_file)
+        write_manifest(job.run.manifest, _manifest(job, target, watch))
+        _Conductor(job, target, view, stop).run(watch)
 
 
-def _manifest(job: Job, target: TargetAccess) -> Manifest:
+def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
     return Manifest(
         run_id=job.run_id,
         created_at_ns=time.time_ns(),
@@ -100,6 +101,7 @@ def _manifest(job: Job, target: TargetAccess) -> Manifest:
         profile=job.profile,
         machine=this_machine(),
         versions=installed_versions(),
+        readings=watch.origin,
     )
 
 
@@ -118,14 +120,14 @@ class _Conductor:
     def _aim(self) -> Aim:
         return Aim(self._target.base_url, self._target.state_file or Path())
 
-    def run(self) -> None:
+    def run(self, watch: Observers) -> None:
+        """Everything from the first phase to the last."""
         self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
         with ExitStack() as stack:
             stack.callback(self._timeline.close)
             stack.callback(self._recover)
             stack.enter_context(self._children)
-            if self._target.state_file is not None:
-                stack.enter_context(ReadingsThread(self._run, self._target.state_file, self._timeline))
+            stack.enter_context(watch.at_work(self._run, self._timeline))
             self._note_counters("before")
             self._start_load()
             self._follow_load()
