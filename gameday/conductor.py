@@ -4,7 +4,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,8 @@ from gameday.embedded_target import start_embedded_target
 from gameday.fault_schedule import Aim, FaultSchedule
 from gameday.guard import breach
 from gameday.locust_processes import Address, MetricsAt, free_address, master_command, worker_command
+from gameday.observers import Observers, observers
 from gameday.progress import Progress
-from gameday.readings_thread import ReadingsThread
 from gameday.stop_signals import StopSignals
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.manifest import Manifest, installed_versions, this_machine, write_manifest
@@ -93,11 +93,12 @@ def conduct(job: Job, view: View) -> None:
     with StopSignals() as stop, _target(job) as target:
         if not is_ready(target.base_url):
             raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
-        write_manifest(job.run.manifest, _manifest(job, target))
-        _Conductor(job, target, view, stop).run()
+        watch = observers(job.profile, target.state_file)
+        write_manifest(job.run.manifest, _manifest(job, target, watch))
+        _Conductor(job, target, view, stop).run(watch)
 
 
-def _manifest(job: Job, target: TargetAccess) -> Manifest:
+def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
     return Manifest(
         run_id=job.run_id,
         created_at_ns=time.time_ns(),
@@ -107,6 +108,7 @@ def _manifest(job: Job, target: TargetAccess) -> Manifest:
         profile=job.profile,
         machine=this_machine(),
         versions=installed_versions(),
+        readings=watch.origin,
     )
 
 
@@ -125,25 +127,20 @@ class _Conductor:
     def _aim(self) -> Aim:
         return Aim(self._target.base_url, self._target.state_file)
 
-    def run(self) -> None:
+    def run(self, watch: Observers) -> None:
+        """Everything from the first phase to the last."""
         self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
         with ExitStack() as stack:
             stack.callback(self._timeline.close)
             stack.callback(self._recover)
             stack.enter_context(self._children)
-            stack.enter_context(self._readings())
+            stack.enter_context(watch.at_work(self._run, self._timeline))
             self._note_counters("before")
             self._start_load()
             self._follow_load()
             self._note_counters("after")
             self._await_faults()
         self._view.refresh(self._progress, self._progress.refresh())
-
-    def _readings(self) -> AbstractContextManager[object]:
-        """Whoever writes down what the target uses, as long as the context lasts; nobody where it cannot be seen."""
-        if self._target.state_file is None:
-            return nullcontext()
-        return ReadingsThread(self._run, self._target.state_file, self._timeline)
 
     def _start_load(self) -> None:
         job = self._job

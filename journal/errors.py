@@ -104,8 +104,9 @@ class HarnessDefect(GamedayError):
 class ClusterRefused(HarnessDefect):
     """The cluster's API server answered with a no; whoever expected that one catches it by its status."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after_s: float = 0.0) -> None:
         self.status = status
+        self.retry_after_s = retry_after_s
         super().__init__(message)
 
     @property
