@@ -10,6 +10,7 @@ from rich.console import Console
 from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
 from gameday.check_report import check_lines
+from gameday.cluster.commands import k8s
 from gameday.conductor import Job, View, conduct
 from gameday.inputs import (
     check_run_id,
@@ -175,6 +176,9 @@ def plans() -> ExitCode:
     for name, path in packaged("plan").items():
         click.echo(f"{name:<12} {load_plan(str(path)).description}")
     return ExitCode.PASS
+
+
+gameday.add_command(k8s)
 
 
 @gameday.group()
