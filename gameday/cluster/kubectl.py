@@ -77,6 +77,7 @@ class Kubectl:
 def complaint(verb: str, stderr: str) -> GamedayError:
     """What kubectl said on its way out, as an error of ours."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _is_noise(line)]
+    lines = lines or re.findall(r'"command failed" err="(.*)"', stderr)
     said = "; ".join(dict.fromkeys(_plain(line) for line in lines[-5:])) or "it gave no reason"
     if any(_UNREACHABLE.search(line) for line in lines):
         return ClusterUnreachable(f"the cluster's API server cannot be reached: {said}")
