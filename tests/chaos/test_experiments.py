@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.experiment import read_experiment
-from chaos.ledger import Ledger
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, read_timeline
 from tests.chaos.scene import RunningTarget, fault_events, fault_states, poll, stallers_of
