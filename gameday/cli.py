@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from chaos.ledger import default_ledger
+from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
 from gameday.check_report import Checked, check_lines
 from gameday.conductor import Job, View, conduct
@@ -161,9 +161,10 @@ def report(run_directory: Path) -> ExitCode:
 
 
 @gameday.command()
-def recover() -> ExitCode:
-    """Reverts every fault that is still open on this machine; safe to call at any time."""
-    recovery = recover_all(default_ledger(os.environ))
+@click.option("--ledger", metavar="LEDGER", help="A directory, or kubernetes:NAMESPACE/NAME (default: this machine's).")
+def recover(ledger: str | None) -> ExitCode:
+    """Reverts every fault that is still open on this machine, or in a cluster; safe to call at any time."""
+    recovery = recover_all(open_ledger(ledger) if ledger else default_ledger(os.environ))
     for record in recovery.reverted:
         click.echo(f"reverted {record.label}")
     for problem in recovery.failed:

@@ -4,13 +4,13 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from chaos.ledger import default_ledger
-from chaos.recover import recover_all
+from chaos.recover import recover_all, tell_epitaphs
 from gameday.children import Children, end, spawn
 from gameday.embedded_target import start_embedded_target
 from gameday.fault_schedule import Aim, FaultSchedule
@@ -205,7 +205,10 @@ class _Conductor:
 
     def _recover(self) -> None:
         """Whatever the experiments left open is reverted here, however the run ends."""
-        recover_all(default_ledger(os.environ), run_id=self._job.run_id)
+        ledger = default_ledger(os.environ)
+        recover_all(ledger, run_id=self._job.run_id)
+        with suppress(GamedayError):  # the cluster's API server may be away; the reports do without, then
+            tell_epitaphs(ledger, self._job.run_id, self._run.path)
 
     def _note_counters(self, when: str) -> None:
         """The target's own account, where it keeps one."""

@@ -37,7 +37,7 @@ class AgentWorker:
         self._name = name
         self._incarnation = f"{name}@{os.getpid()}"
         self._defects = defects.planted(settings.defects, seed=f"{settings.seed}/{name}")
-        self._store = Store(port=settings.redis_port, password=secrets.redis_password)
+        self._store = Store(host=settings.redis_host, port=settings.redis_port, password=secrets.redis_password)
         self._tasks = Tasks(
             self._store, retention_s=settings.task_retention_s, created_tokens=self._defects.created_tokens
         )
@@ -52,6 +52,8 @@ class AgentWorker:
 
     async def run(self) -> None:
         """Work until stopped."""
+        if not await self._store.answers_before(self._stopping.is_set):
+            return
         await self._tasks.open()
         await self._say_alive()
         report_ready()
@@ -145,8 +147,9 @@ def results_of(task: Task) -> Results:
             return {"answer": f"done: {subject}"}
 
 
-async def _main(name: str) -> None:
-    worker = AgentWorker(name, *from_environment())
+async def work(name: str, settings: Settings, secrets: Secrets) -> None:
+    """Be worker `name` until SIGTERM."""
+    worker = AgentWorker(name, settings, secrets)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     await worker.run()
@@ -154,4 +157,4 @@ async def _main(name: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(_main(sys.argv[1]))
+    asyncio.run(work(sys.argv[1], *from_environment()))

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from target.counters import Counters
+from target.lifecycle import Lifecycle
 
 LOAD_HEADER = b"x-gameday-run"
 
@@ -14,10 +15,11 @@ _SECURITY_HEADERS = [
 
 
 class MarkAnswers:
-    """Adds `x-served-by` and security headers."""
+    """Adds `x-served-by` and security headers; while the replica leaves, it also sends the client elsewhere."""
 
-    def __init__(self, app: ASGIApp, served_by: str) -> None:
+    def __init__(self, app: ASGIApp, served_by: str, lifecycle: Lifecycle) -> None:
         self._app = app
+        self._lifecycle = lifecycle
         self._headers = [(b"x-served-by", served_by.encode()), *_SECURITY_HEADERS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,6 +28,8 @@ class MarkAnswers:
         async def marking_send(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.accept", "websocket.http.response.start"}:
                 message["headers"] = [*message.get("headers", []), *self._headers]
+                if message["type"] == "http.response.start" and self._lifecycle.phase == "leaving":
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         await self._app(scope, receive, marking_send)

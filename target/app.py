@@ -27,6 +27,7 @@ from target.agent_messages import AgentMessages
 from target.answers import CountRequests, MarkAnswers
 from target.counters import Counters
 from target.defects import PlantedFaults
+from target.lifecycle import Lifecycle
 from target.metrics_feed import MetricsFeed
 from target.settings import Secrets, Settings
 from target.store import STORE_UNAVAILABLE
@@ -36,7 +37,14 @@ _PARTS = (health, auth, model_control, agents, workflows, economy, governance, p
 
 
 def application(
-    settings: Settings, secrets: Secrets, *, name: str, pid: int, counters: Counters, telemetry: Telemetry
+    settings: Settings,
+    secrets: Secrets,
+    *,
+    name: str,
+    pid: int,
+    counters: Counters,
+    telemetry: Telemetry,
+    lifecycle: Lifecycle,
 ) -> ASGIApp:
     """The application of replica `name`, with its middleware, outermost first: count, mark, measure, break."""
     planted = defects.planted(settings.defects, seed=f"{settings.seed}/{name}")
@@ -48,13 +56,14 @@ def application(
 
     app = FastAPI(title="AIA", version=health.VERSION, lifespan=lifespan)
     app.state.telemetry = telemetry
+    app.state.lifecycle = lifecycle
     for part in _PARTS:
         app.include_router(part.router)
     for failure in STORE_UNAVAILABLE:
         app.add_exception_handler(failure, _store_unavailable)
     app.add_exception_handler(RequestValidationError, _not_as_described)
     inner = PlantedFaults(app, planted) if settings.defects else app
-    return CountRequests(MarkAnswers(MeasureRequests(inner, telemetry), f"{name}@{pid}"), counters)
+    return CountRequests(MarkAnswers(MeasureRequests(inner, telemetry), f"{name}@{pid}", lifecycle), counters)
 
 
 @asynccontextmanager

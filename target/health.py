@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from target import landing
+from target.lifecycle import Lifecycle
 from target.services import Injected, Services
 from target.store import STORE_UNAVAILABLE
 from target.telemetry import Telemetry
@@ -46,9 +47,9 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """That start-up is complete."""
+    """That start-up is complete, and that no end has begun."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "leaving"] = "ready"
 
 
 @router.get("/", response_model=Welcome)
@@ -86,9 +87,13 @@ async def _look(services: Services) -> tuple[Component, Component]:
 
 
 @router.get("/ready")
-async def ready() -> Ready:
-    """A replica listens only when it is ready, so that this is never asked before."""
-    return Ready()
+async def ready(request: Request, response: Response) -> Ready:
+    """A replica listens only when it is ready, so that this is never asked before; 503 while it leaves."""
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    if lifecycle.phase != "leaving":
+        return Ready()
+    response.status_code = 503
+    return Ready(status="leaving")
 
 
 @router.get("/metrics")

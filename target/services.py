@@ -38,7 +38,7 @@ class Services:
 @asynccontextmanager
 async def opened(settings: Settings, secrets: Secrets, defects: Defects) -> AsyncIterator[Services]:
     """All parts, with what must exist in the store; closed at the end."""
-    store = Store(port=settings.redis_port, password=secrets.redis_password)
+    store = Store(host=settings.redis_host, port=settings.redis_port, password=secrets.redis_password)
     services = Services(
         settings=settings,
         secrets=secrets,

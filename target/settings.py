@@ -18,6 +18,7 @@ class Settings:
     port: int
     redis_port: int
     state_dir: Path
+    redis_host: str = "127.0.0.1"
     defects: tuple[str, ...] = ()
     seed: int = 1
     rate_limit_per_hour: int = 36_000
@@ -25,6 +26,9 @@ class Settings:
     scrypt_log2_n: int = 12
     work_ms: tuple[int, int] = (10, 40)
     task_retention_s: int = 3600
+    listens_early: bool = False  # with 503 for all, until it is ready; only where nobody is sent to it before
+    drain_s: float = 0.0  # how long a replica that was told to end serves on, until nobody is sent to it any more
+    finish_s: int = 2  # how long it then takes at most to finish what is under way
 
     @property
     def url(self) -> str:

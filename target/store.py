@@ -4,8 +4,11 @@ Whatever must hold even when a process is killed half-way (money, task states) i
 entirely or not at all.
 """
 
+import asyncio
 import hashlib
 import json
+import logging
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import valkey.asyncio as valkey
@@ -15,6 +18,8 @@ from valkey.backoff import NoBackoff
 from valkey.exceptions import ConnectionError as StoreConnectionError
 from valkey.exceptions import NoScriptError
 from valkey.exceptions import TimeoutError as StoreTimeoutError
+
+_log = logging.getLogger("target.store")
 
 STORE_UNAVAILABLE = (StoreConnectionError, StoreTimeoutError)
 """What the store raises when Valkey is unreachable or too slow."""
@@ -27,6 +32,7 @@ WORKERS = "aia:workers"
 _CONNECT_LIMIT_S = 1.0
 _ANSWER_LIMIT_S = 5.0
 _POOL_WAIT_S = 5
+_ASK_AGAIN_S = 0.5
 _MOST_CONNECTIONS = 100
 
 _Document = TypeVar("_Document")
@@ -52,9 +58,9 @@ class Script:
 class Store:
     """One process's connections to Valkey; nothing is ever sent twice behind the caller's back."""
 
-    def __init__(self, *, port: int, password: str) -> None:
+    def __init__(self, *, host: str, port: int, password: str) -> None:
         pool = valkey.BlockingConnectionPool(
-            host="127.0.0.1",
+            host=host,
             port=port,
             password=password,
             decode_responses=True,
@@ -67,6 +73,21 @@ class Store:
             lib_version=None,
         )
         self.client = valkey.Valkey.from_pool(pool)
+
+    async def answers_before(self, given_up: Callable[[], bool]) -> bool:
+        """Whether Valkey answers, at last, before the caller has given up; both are asked twice a second."""
+        said = ""
+        while not given_up():
+            try:
+                await self.command("PING")
+            except STORE_UNAVAILABLE as error:
+                if str(error) != said:
+                    _log.warning("waiting for the store: %s", error)
+                said = str(error)
+                await asyncio.sleep(_ASK_AGAIN_S)
+            else:
+                return True
+        return False
 
     async def integer(self, script: Script, *arguments: str | int) -> int:
         """Run a script that answers with a number."""

@@ -11,7 +11,7 @@ from target.errors import TargetError
 # `appendfsync no` still writes before it answers, so that a SIGKILL of Valkey loses nothing. `everysec` would be no
 # safer (only a crash of the machine needs fsync), and it delays that write while an fsync is under way.
 _CONFIGURATION = """\
-bind 127.0.0.1
+bind {host}
 port {port}
 requirepass {password}
 dir {folder}
@@ -23,8 +23,10 @@ daemonize no
 """
 
 
-def prepare(folder: Path, *, port: int, password: str) -> list[str]:
+def prepare(folder: Path, *, port: int, password: str, host: str = "127.0.0.1", data: Path | None = None) -> list[str]:
     """Write the configuration into `folder` (mode 0600, it holds the password); returns the server's command.
+
+    The server keeps its data in `data`, by default in `folder` too.
 
     Raises TargetError when there is no server for this platform.
     """
@@ -34,7 +36,9 @@ def prepare(folder: Path, *, port: int, password: str) -> list[str]:
         raise TargetError(f"there is no Valkey server for this machine: {error}") from error
     folder.mkdir(exist_ok=True)
     configuration = folder / "valkey.conf"
-    write_private(configuration, _CONFIGURATION.format(port=port, password=password, folder=f'"{folder}"'))
+    write_private(
+        configuration, _CONFIGURATION.format(host=host, port=port, password=password, folder=f'"{data or folder}"')
+    )
     return [str(binary), str(configuration)]
 
 
