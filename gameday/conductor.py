@@ -132,9 +132,9 @@ class _Conductor:
         self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
         with ExitStack() as stack:
             stack.callback(self._timeline.close)
+            stack.enter_context(watch.at_work(self._run, self._timeline))
             stack.callback(self._recover)
             stack.enter_context(self._children)
-            stack.enter_context(watch.at_work(self._run, self._timeline))
             self._note_counters("before")
             self._start_load()
             self._follow_load()

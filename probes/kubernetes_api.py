@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,8 @@ class KubernetesApi:
     Every call raises ClusterRefused for an answer that is a no, with its status, and ClusterUnreachable when there was
     no answer for `patience_s`. 429, 5xx and broken connections are tried again until then, with growing pauses or
     after the server's own `Retry-After`. So a change may have been made although its first answer was lost: create
-    then says 409, delete 404. One try takes at most `connect_s` to connect and `read_s` for the whole answer.
+    then says 409, delete 404. With a patience of 0 everything is tried only once. One try takes at most `connect_s`
+    to connect, `read_s` until it is answered and as long again for the whole answer, and no longer than the patience.
     """
 
     def __init__(
@@ -85,10 +87,16 @@ class KubernetesApi:
         """
         return cls(cluster_configuration(context), **times)  # type: ignore[arg-type]  # times are no names
 
-    def within(self, patience_s: float) -> "KubernetesApi":
-        """The same cluster over the same connections, for calls that may take no longer than this."""
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._host
+
+    def hurried(self, *, patience_s: float, read_s: float = READ_S) -> "KubernetesApi":
+        """The same cluster over the same connections, for somebody with less time."""
         quick = copy.copy(self)
         quick.patience_s = patience_s
+        quick._times = {"connect_s": min(self._times["connect_s"], read_s), "read_s": read_s}  # noqa: SLF001  # a copy
         return quick
 
     def beside(self, host: str) -> "KubernetesApi":
@@ -96,17 +104,6 @@ class KubernetesApi:
         configuration = copy.copy(self._configuration)
         configuration.host, configuration.tls_server_name = host, None
         return KubernetesApi(configuration, patience_s=self.patience_s, name=host, **self._times)
-
-    @property
-    def server(self) -> str:
-        """The API server's URL."""
-        return str(self._configuration.host)
-
-    def hurried(self, *, patience_s: float, read_s: float = READ_S) -> "KubernetesApi":
-        """The same cluster for somebody with less time; with a patience of 0 everything is tried only once."""
-        quick = self.within(patience_s)
-        quick._times = {**self._times, "read_s": read_s}  # noqa: SLF001  # a copy of ourselves
-        return quick
 
     def get(self, path: str, **query: str | int) -> Json:
         """One object."""
@@ -162,7 +159,8 @@ class KubernetesApi:
         while True:
             wait_s = pause_s
             try:
-                return self._try(request, max(_SHORTEST_TRY_S, ends_s - time.monotonic()))
+                left_s = max(_SHORTEST_TRY_S, ends_s - time.monotonic()) if self.patience_s else math.inf
+                return self._try(request, left_s)
             except ClusterRefused as error:
                 wait_s = max(wait_s, error.retry_after_s)
                 if not error.passing or time.monotonic() + wait_s >= ends_s:

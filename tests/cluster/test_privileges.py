@@ -35,12 +35,16 @@ EXPECTED = {
         Right("pods", ("delete", "get", "list")),
         Right("pods.metrics.k8s.io", ("get", "list")),
         Right("pods/resize", ("patch",)),
-        Right("services", ("get",)),
+        Right("services", ("get", "list")),
     }
     | NODES,
     ("conductor", "default"): NODES,
     ("reaper", "harness"): {LEDGER_RIGHT, Right("pods", ("get",))},
-    ("reaper", "target"): {Right("pods", ("get", "list")), Right("pods/resize", ("patch",))},
+    ("reaper", "target"): {
+        Right("namespaces", ("get",)),
+        Right("pods", ("get", "list")),
+        Right("pods/resize", ("patch",)),
+    },
     ("reaper", "default"): set(),
     ("worker", "harness"): set(),
     ("worker", "target"): set(),
@@ -143,8 +147,9 @@ def test_the_conductor_touches_no_other_namespace_than_the_targets(accounts: Acc
     assert not accounts.may(conductor, verb, resource, part)
 
 
-def test_the_conductor_reads_the_targets_namespace_and_no_other(accounts: Accounts) -> None:
-    me = f"--as={accounts.user(f'conductor-{RUN.run_id}')}"
+@pytest.mark.parametrize("name", ["conductor", "reaper"])
+def test_the_targets_namespace_is_the_only_one_that_is_read(accounts: Accounts, name: str) -> None:
+    me = f"--as={accounts.user(f'{name}-{RUN.run_id}')}"
     read = {part: attempt(accounts.kubectl, "get", "namespace", accounts.namespace(part), me) for part in PARTS}
     assert {part for part, done in read.items() if done.returncode == 0} == {"target"}
     assert "Forbidden" in attempt(accounts.kubectl, "get", "namespaces", me).stderr

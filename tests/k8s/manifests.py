@@ -24,7 +24,7 @@ class RunLayers:
     run_id: str = "0a1b2c3d"
     namespace: str = "load-tests"
     target_namespace: str = "their-system"
-    image: str = "localhost/aia-gameday"
+    image: str = "localhost/aia-gameday:dev"
     workers: int = 3
     components: tuple[str, ...] = ("node-readings", "prometheus", "grafana")
 
@@ -41,13 +41,14 @@ def write_run(folder: Path, layers: RunLayers) -> Path:
     """Writes the layers into an empty folder, beside a copy of `k8s/`; kustomize takes no absolute paths."""
     shutil.copytree(K8S, folder / "k8s", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     subjects = [{"op": "replace", "path": "/subjects/0/namespace", "value": layers.namespace}]
+    name, _, tag = layers.image.rpartition(":")
     workers = [{"op": "replace", "path": f"/spec/{name}", "value": layers.workers} for name in _WORKER_COUNTS]
     _write(
         folder / "harness",
         namespace=layers.namespace,
         resources=["../k8s/base/harness"],
         components=[f"../k8s/components/{name}" for name in layers.components],
-        images=[{"name": "aia-gameday", "newName": layers.image, "newTag": "dev"}],
+        images=[{"name": "aia-gameday", "newName": name, "newTag": tag}],
         configMapGenerator=[{"name": "plan", "literals": ["plan.yaml=a plan", "profile.yaml=a profile"]}],
         secretGenerator=[{"name": "credentials", "literals": ["AIA_CLIENT_SECRET=hunter2"]}],
         generatorOptions={"disableNameSuffixHash": True, "labels": {"app.kubernetes.io/part-of": "aia-gameday"}},

@@ -2,10 +2,8 @@
 
 import re
 
-import pytest
-
 from gameday.sources import load_plan, load_profile
-from tests.k8s.manifests import K8S, OVERLAYS, Manifest, containers, pod_templates
+from tests.k8s.manifests import K8S, RUN_LABEL, Manifest, containers, pod_templates, render
 
 # generally available since Kubernetes 1.30 at the latest
 GENERALLY_AVAILABLE = {
@@ -17,7 +15,6 @@ GENERALLY_AVAILABLE = {
     "rbac.authorization.k8s.io/v1",
 }
 BEARS_SECRETS = re.compile(r"password|secret|token|credential", re.IGNORECASE)
-OF_THE_HARNESS = [name for name in OVERLAYS if not name.startswith("target")]
 
 
 def test_every_api_version_is_generally_available(overlay: list[Manifest]) -> None:
@@ -62,8 +59,16 @@ def test_every_image_can_be_one_that_lies_on_the_node(overlay: list[Manifest]) -
     assert {container["imagePullPolicy"] for _, _, container in containers(overlay)} == {"IfNotPresent"}
 
 
-@pytest.mark.parametrize("name", OF_THE_HARNESS)
-def test_the_plan_and_the_profile_of_an_overlay_can_be_read(name: str) -> None:
-    folder = K8S / "overlays" / name
+def test_the_run_by_hand_has_a_plan_and_the_profile_of_clusters() -> None:
+    folder = K8S / "overlays" / "by-hand"
     assert load_plan(str(folder / "plan.yaml")).load.workers == 2
     assert load_profile(str(folder / "profile.yaml")) == load_profile("kubernetes")
+
+
+def test_names_and_labels_of_the_run_by_hand_carry_the_same_id(kustomize: None) -> None:
+    manifests = render(K8S / "overlays" / "by-hand")
+    ids = {manifest["metadata"]["name"].rpartition("-")[2] for manifest in manifests}
+    ids |= {manifest["metadata"]["labels"][RUN_LABEL] for manifest in manifests}
+    ids |= {template["metadata"]["labels"][RUN_LABEL] for _, template in pod_templates(manifests)}
+    assert len(ids) == 1
+    assert re.fullmatch(r"[0-9a-f]{8}", ids.pop())

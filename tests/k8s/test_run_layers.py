@@ -114,7 +114,7 @@ def test_the_conductor_refers_to_objects_of_its_run(
 
 
 def test_the_layers_set_image_and_number_of_workers(run_of_the_base: list[Manifest]) -> None:
-    assert {container["image"] for _, _, container in containers(run_of_the_base)} == {f"{RUN.image}:dev"}
+    assert {container["image"] for _, _, container in containers(run_of_the_base)} == {RUN.image}
     workers = named(run_of_the_base, "Job", f"worker{SUFFIX}")["spec"]
     assert (workers["completions"], workers["parallelism"]) == (RUN.workers, RUN.workers)
 

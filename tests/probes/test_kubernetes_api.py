@@ -87,8 +87,21 @@ def test_one_call_can_be_quicker_than_the_others(connect: Connect) -> None:
         patient = connect(url, patience_s=60.0, read_s=60.0)
         began_s = time.monotonic()
         with pytest.raises(ClusterUnreachable):
-            patient.within(0.2).get(PODS)
-    assert time.monotonic() - began_s < 10
+            patient.hurried(patience_s=0.2).get(PODS)
+        with pytest.raises(ClusterUnreachable):
+            patient.hurried(patience_s=60.0, read_s=0.2).hurried(patience_s=0, read_s=0.2).get(PODS)
+    assert time.monotonic() - began_s < 20
+
+
+def test_without_patience_everything_is_tried_once_and_for_its_whole_time(connect: Connect, server: ApiServer) -> None:
+    def slow(_: Asked) -> Reply:
+        time.sleep(0.2)
+        return Reply(503)
+
+    server.script = slow
+    with pytest.raises(ClusterRefused, match="503"):
+        connect(server.url, patience_s=60.0).hurried(patience_s=0).get(PODS)
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("failure", [Reply(429), Reply(500), Reply(503, "not JSON"), HangUp, Silence])
