@@ -71,8 +71,7 @@ def run_command(
 def _run(source: str, settings: tuple[str, ...], journal: Path | None) -> ExitCode:
     read_experiment(source)  # a wrong name should be told before a target that is not there
     os.environ[EXPERIMENT] = Path(source).stem
-    context = operation().context
-    os.environ.update({STATE_FILE: str(context.state_file), BASE_URL: context.base_url})
+    os.environ.update(operation().context.variables())
     seen = run_and_revert(prepare_experiment(source, settings), operation(), _interruption)
     code = judge(operation(), seen)
     _tell(seen, code)

@@ -1,17 +1,13 @@
 """What a fault is: prepared, injected, verified, reverted, and its revert proven; see docs/writing-a-fault.md."""
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Protocol
 
+from chaos.finding import Finding
 from chaos.platforms.base import Means, Platform, Target
-
-POLL_S = 0.05
-
-Evidence = Mapping[str, str | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +30,6 @@ class Injection:
     means: Means
     redundancy: Redundancy | None = None
     may_take_all: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a look at the target showed: whether the fact in question holds, since when, and the figures behind it."""
-
-    holds: bool
-    evidence: Evidence = field(default_factory=dict)
-    at_ns: int = field(default_factory=time.time_ns)
 
 
 class InForce(Protocol):
@@ -94,13 +81,3 @@ class Fault(ABC):
     def has_ended(self, platform: Platform, record: InForce) -> bool:
         """Whether the fault is over by itself already."""
         return self.prove(platform, record).holds
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, *, poll_s: float = POLL_S) -> bool:
-    """Looks every `poll_s` until the condition is true; whether it became so in time."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() >= deadline_s:
-            return False
-        time.sleep(poll_s)
-    return True

@@ -18,6 +18,11 @@ class FaultEvents:
     fault: str
     experiment: str
 
+    @property
+    def reach_the_run(self) -> bool:
+        """Whether there is a run that belongs to them, and its directory is on this machine."""
+        return self.run_directory is not None and self.run_directory.is_dir()
+
     def write(
         self,
         state: FaultState,
@@ -43,7 +48,7 @@ class FaultEvents:
         self._write(EventKind.WARNING, None, message=f"{self.fault_id}: {message}")
 
     def _write(self, kind: EventKind, at_ns: int | None, **data: object) -> None:
-        if self.run_directory is None or not self.run_directory.is_dir():
+        if self.run_directory is None or not self.reach_the_run:
             return
         with suppress(OSError), closing(Timeline(RunDirectory(self.run_directory).timeline)) as timeline:
             timeline.write(kind, at_ns=at_ns, **data)  # a full disk may cost the telling, never the reverting

@@ -13,7 +13,8 @@ def check_guards(context: Context, platform: Platform, injection: Injection) -> 
     """Raises FaultRefused, with every rule that is broken or could not be checked."""
     rules: tuple[Callable[[], str], ...] = (
         lambda: _host_is_allowed(context.base_url, context.allowed_hosts),
-        lambda: _target_is_the_one_under_load(context.base_url, platform.base_url()),
+        platform.why_forbidden,
+        lambda: platform.why_not_under_load(context.base_url),
         lambda: _environment_matches(context.environment, platform.environment()),
         lambda: _some_part_stays(injection),
     )
@@ -32,17 +33,6 @@ def check_guards(context: Context, platform: Platform, injection: Injection) -> 
 def _host_is_allowed(base_url: str, allowed: Sequence[str]) -> str:
     host = urlsplit(base_url).hostname
     return "" if host in allowed else f"the host {host!r} is not among those that may be hit: {', '.join(allowed)}"
-
-
-def _target_is_the_one_under_load(base_url: str, platform_url: str) -> str:
-    ours, theirs = urlsplit(base_url), urlsplit(platform_url)
-    same_host = _loopback(ours.hostname) == _loopback(theirs.hostname)
-    same = same_host and (ours.scheme, ours.port) == (theirs.scheme, theirs.port)
-    return "" if same else f"the load goes to {base_url}, but the fault would hit {platform_url}"
-
-
-def _loopback(host: str | None) -> str | None:
-    return "127.0.0.1" if host == "localhost" else host
 
 
 def _environment_matches(expected: str, found: str) -> str:

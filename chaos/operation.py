@@ -3,19 +3,19 @@
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from functools import cached_property
 from random import Random
 from typing import Any
 
 from chaos.context import Context
-from chaos.fault import Evidence, Fault, Finding, Injection, wait_until
+from chaos.fault import Fault, Injection
 from chaos.fault_events import FaultEvents
+from chaos.finding import Evidence, Finding, wait_until
 from chaos.guards import check_guards
 from chaos.held_signals import held_signals
-from chaos.ledger import Record
 from chaos.platforms.base import Platform
-from chaos.platforms.local import LocalPlatform
-from chaos.platforms.process_handle import own_incarnation
-from chaos.reaper import ensure_reaper
+from chaos.platforms.opening import platform_of
+from chaos.record import Record
 from chaos.registry import make_fault
 from chaos.reversal import prove_and_close, revert
 from journal.errors import FaultRefused, GamedayError, HarnessDefect, NotReverted
@@ -38,7 +38,6 @@ class Operation:
         self.refusal: GamedayError | None = None
         self.notes: dict[str, str | float] = {}
         self._hurried = False
-        self._platform: Platform = LocalPlatform(context.state_file)
         self._fault: Fault | None = None
         self._record: Record | None = None
 
@@ -54,7 +53,7 @@ class Operation:
             injection = fault.prepare(self._platform, chance)
             with closing(injection.means):
                 check_guards(self.context, self._platform, injection)
-                ensure_reaper(self.context.ledger)
+                self.context.ledger.ensure_reaper()
                 return self._inject(fault, options, injection)
         except GamedayError as error:
             self.refuse(name, error)
@@ -89,7 +88,7 @@ class Operation:
         """Waits until the fault is over by itself or its time is up, then reverts it, so that the end is certain."""
         fault, record = self._injected()
         remaining_s = (record.expires_at_ns - time.time_ns()) / 1e9
-        wait_until(lambda: self._has_ended(fault, record), remaining_s + _EXPIRY_GRACE_S)
+        wait_until(lambda: self._has_ended(fault, record), remaining_s + _EXPIRY_GRACE_S, poll_s=self._platform.poll_s)
         self._revert(record)
 
     def hurry(self) -> None:
@@ -108,7 +107,7 @@ class Operation:
         try:
             if FaultState.REVERTED not in self.states:
                 self._revert(record)
-            patience_s = _HURRIED_PATIENCE_S if self._hurried else _PATIENCE_S
+            patience_s = (_HURRIED_PATIENCE_S if self._hurried else _PATIENCE_S) + self._platform.settle_s
             prove_and_close(self.context.ledger, record, by=_BY, patience_s=patience_s, note=self.notes)
             self.states.append(FaultState.PROVEN)
         except GamedayError as error:
@@ -116,6 +115,12 @@ class Operation:
                 return  # nothing is left to undo, and the reaper sees to the proof
             self._tell(FaultState.NOT_REVERTED, record, {"reason": str(error)})
             raise NotReverted(str(error)) from error
+
+    @cached_property
+    def _platform(self) -> Platform:
+        """Opened when it is needed first, so that a cluster out of reach refuses the fault like any other reason."""
+        context = self.context
+        return platform_of(context.platform, context.state_file, f"gameday-{context.run_id}-{context.fault_id}")
 
     @property
     def events(self) -> FaultEvents:
@@ -128,7 +133,7 @@ class Operation:
             self.context.ledger.open_record(record)
             self._fault, self._record = fault, record
             try:
-                ensure_reaper(self.context.ledger)
+                self.context.ledger.ensure_reaper(record)
                 injection.means.apply((record.expires_at_ns - time.time_ns()) / 1e9)
             except FaultRefused:
                 self.context.ledger.close_record(record)
@@ -150,7 +155,7 @@ class Operation:
             originals=dict(injection.originals),
             injected_at_ns=now_ns,
             expires_at_ns=now_ns + round(fault.expires_after_s * 1e9),
-            owner=own_incarnation(),
+            owner=self.context.ledger.owner(),
             run_directory=str(self.context.run_directory) if self.context.run_directory else None,
         )
 

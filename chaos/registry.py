@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from chaos.fault import Fault
+from chaos.faults.delay_redis import DelayRedis
 from chaos.faults.kill_replica import KillReplica
 from chaos.faults.throttle_redis import ThrottleRedis
 from journal.errors import CommandError, Problem
 
-FAULTS: dict[str, type[Fault]] = {fault.name: fault for fault in (KillReplica, ThrottleRedis)}
+FAULTS: dict[str, type[Fault]] = {fault.name: fault for fault in (KillReplica, ThrottleRedis, DelayRedis)}
 
 
 def make_fault(name: str, options: Mapping[str, Any]) -> Fault:

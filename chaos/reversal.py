@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from chaos.fault import Fault, Finding, wait_until
+from chaos.epitaph import epitaph_of
+from chaos.fault import Fault
 from chaos.fault_events import FaultEvents
-from chaos.ledger import Ledger, Record
+from chaos.finding import Finding, wait_until
+from chaos.ledger import Ledger
 from chaos.platforms.base import Platform
 from chaos.platforms.opening import open_platform
+from chaos.record import Record
 from chaos.registry import make_fault
 from journal.errors import GamedayError, NotReverted
 from journal.timeline import FaultState
@@ -19,35 +22,51 @@ def events_of(record: Record) -> FaultEvents:
     return FaultEvents(run_directory, record.fault_id, record.fault, record.experiment)
 
 
-def revert(record: Record, *, by: str) -> None:
-    """Reverts the fault without proof and tells the timeline; idempotent. Raises GamedayError when it cannot."""
-    fault, platform = _opened(record)
+def revert(record: Record, *, by: str, hurried: bool = False) -> None:
+    """Reverts the fault without proof and tells the timeline; idempotent. Raises GamedayError when it cannot.
+
+    `hurried`: for somebody who comes back in a moment, so that no request is repeated for long.
+    """
+    fault, platform = _opened(record, hurried=hurried)
     fault.revert(platform, record)
     events_of(record).write(FaultState.REVERTED, target=record.target_label, evidence={"by": by})
 
 
 def prove_and_close(
-    ledger: Ledger, record: Record, *, by: str, patience_s: float, note: Mapping[str, str | float] | None = None
+    ledger: Ledger,
+    record: Record,
+    *,
+    by: str,
+    patience_s: float,
+    note: Mapping[str, str | float] | None = None,
+    hurried: bool = False,
 ) -> Finding:
     """Waits for the proof as long as `patience_s`, closes the record, and tells the timeline.
 
-    `by` says who did it: the experiment, the reaper or a recovery. `note` joins the evidence.
+    `by` says who did it: the experiment, the reaper or a recovery. `note` joins the evidence. Where the run is out of
+    reach an epitaph in the ledger says the same, and whoever was overtaken by one who left that tells the timeline.
 
     Raises:
         NotReverted: the revert could not be proven in time; the record stays open.
     """
-    fault, platform = _opened(record)
+    fault, platform = _opened(record, hurried=hurried)
     finding = _proof(fault, platform, record, patience_s)
     if not finding.holds:
         raise NotReverted(f"{record.label}: the revert could not be proven within {patience_s:g} s: {finding.evidence}")
-    if ledger.close_record(record):
+    events = events_of(record)
+    epitaph = None if events.reach_the_run else epitaph_of(record, finding, by)
+    if ledger.close_record(record, epitaph) or _was_closed_out_of_sight(ledger, record):
         evidence = {**finding.evidence, "by": by, **(note or {})}
-        events_of(record).write(FaultState.PROVEN, target=record.target_label, evidence=evidence, at_ns=finding.at_ns)
+        events.write(FaultState.PROVEN, target=record.target_label, evidence=evidence, at_ns=finding.at_ns)
     return finding
 
 
-def _opened(record: Record) -> tuple[Fault, Platform]:
-    return make_fault(record.fault, record.options), open_platform(record.platform)
+def _was_closed_out_of_sight(ledger: Ledger, record: Record) -> bool:
+    return any(epitaph.is_of(record) for epitaph in ledger.epitaphs(record.run_id))
+
+
+def _opened(record: Record, *, hurried: bool) -> tuple[Fault, Platform]:
+    return make_fault(record.fault, record.options), open_platform(record.platform, hurried=hurried)
 
 
 def _proof(fault: Fault, platform: Platform, record: Record, patience_s: float) -> Finding:
@@ -61,5 +80,5 @@ def _proof(fault: Fault, platform: Platform, record: Record, patience_s: float) 
             last = Finding(False, {"error": str(error)})
         return last.holds
 
-    wait_until(proven, patience_s)
+    wait_until(proven, patience_s, poll_s=platform.poll_s)
     return last

@@ -61,9 +61,17 @@ def account_login_ms(base_url: str, email: str, password: str, timeout_s: float 
     return _elapsed_ms(begin, answer)
 
 
-def login_ms(base_url: str, state_file: str = "", timeout_s: float = TIMEOUT_S) -> float:
-    """As `client_login_ms`, with the credentials of the default profile: what an experiment's hypothesis calls."""
-    credentials = find_client_credentials(Credentials(), Path(state_file) if state_file else None)
+def login_ms(
+    base_url: str,
+    state_file: str = "",
+    timeout_s: float = TIMEOUT_S,
+    *,
+    client_id_env: str = Credentials.client_id_env,
+    client_secret_env: str = Credentials.client_secret_env,
+) -> float:
+    """As `client_login_ms`, with credentials as `find_client_credentials` finds them: what a hypothesis calls."""
+    names = Credentials(client_id_env=client_id_env, client_secret_env=client_secret_env)
+    credentials = find_client_credentials(names, Path(state_file) if state_file else None)
     return client_login_ms(base_url, credentials, timeout_s)
 
 

@@ -20,11 +20,12 @@ Condition = Literal["starting", "running", "down"]
 
 @dataclass(frozen=True, slots=True)
 class RedisEndpoint:
-    """Where the target's Redis listens; its password stays in a file that only the owner may read."""
+    """Where the target's Redis listens; its password stays in a file, or in the environment under `password_env`."""
 
     host: str
     port: int
-    password_file: str
+    password_file: str = ""
+    password_env: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from probes.redis import Ping
+from chaos.finding import Evidence, Finding
+from probes.redis import Ping, PingSeries
+
+Originals = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +29,51 @@ class Means(Protocol):
         """Gives up what was held; a fault that was applied goes on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """A Redis about to be slow: `originals` is what undoes it, `least_effect_ms` what PING's p95 has to reach.
+
+    `pings` due every `interval_ms` show it.
+    """
+
+    means: Means
+    originals: Originals
+    least_effect_ms: float
+    pings: int
+    interval_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """A way to Redis about to be slow: `target` is the proxy on it, `originals` is what undoes it."""
+
+    target: Target
+    means: Means
+    originals: Originals
+
+
 class Platform(Protocol):
     """Where the target runs. All operations raise TargetUnreachable when it cannot be asked."""
 
-    def reference(self) -> dict[str, str]:
-        """What the ledger keeps in order to open this platform again, from another process."""
+    @property
+    def poll_s(self) -> float:
+        """How often it may be asked the same again and again."""
+
+    @property
+    def settle_s(self) -> float:
+        """How long what was undone may take until it can be seen."""
+
+    def reference(self) -> dict[str, Any]:
+        """What the ledger keeps in order to open this platform again, from another process; no secrets."""
 
     def environment(self) -> str:
         """The label that the target carries, to be compared with the profile's."""
 
-    def base_url(self) -> str:
-        """The public address of the target that faults here would hit."""
+    def why_forbidden(self) -> str:
+        """Why no fault may happen here at all; empty when it may."""
+
+    def why_not_under_load(self, base_url: str) -> str:
+        """Why load sent to this address would not reach what faults here would hit; empty when it would."""
 
     def exists(self) -> bool:
         """Whether the target still runs as a whole."""
@@ -53,20 +90,45 @@ class Platform(Protocol):
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """Pins the targets, ready to end them. Raises FaultRefused when one is gone."""
 
-    def stalling(self, target: Target, *, off_ms: float, on_ms: float) -> tuple[Means, str]:
-        """Ready to stop the target for `off_ms` and let it run for `on_ms`, in turn; and the name of what will."""
+    def throttling(self, store: Target, *, off_ms: float, on_ms: float) -> Throttle:
+        """Ready to slow Redis down, by stops of `off_ms` between runs of `on_ms` where that can be had.
 
-    def stalling_goes_on(self, staller: str) -> bool:
-        """Whether the one that stalls still does."""
+        Raises:
+            FaultRefused: it could do more harm than slowing down, or could not be undone.
+        """
 
-    def is_stopped(self, target: Target) -> bool:
-        """Whether the target stands still; one that is gone does not."""
+    def await_throttle(self, target: Target, originals: Originals) -> Finding:
+        """Waits until the throttle is in force by the platform's own account; with what that says."""
 
-    def end_stalling(self, target: Target, staller: str) -> None:
-        """Ends the stalling and lets the target run; idempotent."""
+    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:
+        """What else shows that the target was held back; may wait for it as long as `until_ns`."""
 
-    def ping_store(self, originals: Mapping[str, object], *, count: int, interval_ms: float) -> list[Ping]:
-        """PINGs to the Redis described by `endpoint_of_store`, due every `interval_ms`."""
+    def throttle_has_run_out(self, originals: Originals) -> bool:
+        """Whether the throttle is over by itself; one that needs to be undone is not. Cheap."""
+
+    def is_throttled(self, target: Target, originals: Originals) -> bool:
+        """Whether anything of the throttle is left on the target."""
+
+    def end_throttling(self, target: Target, originals: Originals) -> None:
+        """Ends the throttle; idempotent, and harmless when the target has been replaced."""
+
+    def delaying(self, *, latency_ms: float, jitter_ms: float, rate_kb_per_s: float) -> Delay:
+        """Ready to slow down all that Redis answers. Raises FaultRefused when there is no proxy that could."""
+
+    def is_delayed(self, originals: Originals) -> bool:
+        """Whether anything of the delay is left on the way to Redis."""
+
+    def end_delay(self, target: Target, originals: Originals) -> None:
+        """Ends the delay; idempotent, and harmless when the proxy has been replaced."""
+
+    def why_no_pings(self, originals: Originals) -> str:
+        """Why Redis cannot be asked from this machine at all; empty when it can."""
+
+    def is_ready(self, target: Target) -> bool:
+        """Whether the target is ready, by the account of who supervises it."""
+
+    def ping_store(self, originals: Originals, series: PingSeries) -> list[Ping]:
+        """PINGs to the Redis described by `endpoint_of_store`."""
 
     def endpoint_of_store(self) -> dict[str, str | int]:
         """Where Redis listens, as the ledger keeps it; no secrets."""

@@ -1,16 +1,18 @@
 """The embedded target: processes of this machine, found in the target's state file and held by pidfd."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from chaos.platforms.base import Means, Target
+from chaos.finding import POLL_S, Evidence, Finding
+from chaos.platforms.base import Delay, Means, Originals, Target, Throttle
 from chaos.platforms.process_handle import ProcessHandle, hold_process
 from chaos.platforms.stalling import Staller, end_staller
 from journal.errors import FaultRefused, TargetUnreachable
 from probes.health import is_ready
-from probes.redis import Ping, measure_pings
+from probes.redis import Ping, PingSeries, measure_series
 from probes.target_state import (
     RedisEndpoint,
     TargetProcess,
@@ -22,10 +24,14 @@ from probes.target_state import (
 
 KIND = "local"
 _READY_TIMEOUT_S = 1.0
+_PINGS_PER_CYCLE, _CYCLES = 20, 3
 
 
 class LocalPlatform:
     """The processes listed in one state file; it is read anew for each question."""
+
+    poll_s = POLL_S
+    settle_s = 0.0
 
     def __init__(self, state_file: Path) -> None:
         self._state_file = state_file.absolute()
@@ -38,9 +44,17 @@ class LocalPlatform:
         """See `Platform`."""
         return self._state().environment
 
-    def base_url(self) -> str:
-        """See `Platform`."""
-        return self._state().url
+    def why_forbidden(self) -> str:
+        """See `Platform`: what runs on this machine may be broken, if it carries the right label."""
+        return ""
+
+    def why_not_under_load(self, base_url: str) -> str:
+        """See `Platform`: the load has to go to the address in the state file."""
+        here = self._state().url
+        ours, theirs = urlsplit(base_url), urlsplit(here)
+        same_host = _loopback(ours.hostname) == _loopback(theirs.hostname)
+        same = same_host and (ours.scheme, ours.port) == (theirs.scheme, theirs.port)
+        return "" if same else f"the load goes to {base_url}, but the fault would hit {here}"
 
     def exists(self) -> bool:
         """See `Platform`: the state file is there, and so is the supervisor that wrote it."""
@@ -69,42 +83,71 @@ class LocalPlatform:
         """See `Platform`."""
         return _Termination(targets, signal.SIGTERM if graceful else signal.SIGKILL)
 
-    def stalling(self, target: Target, *, off_ms: float, on_ms: float) -> tuple[Means, str]:
+    def throttling(self, store: Target, *, off_ms: float, on_ms: float) -> Throttle:
         """See `Platform`: a process of its own that sends SIGSTOP and SIGCONT."""
-        staller = Staller(target.incarnation, off_ms=off_ms, on_ms=on_ms)
-        return staller, staller.name
+        staller = Staller(store.incarnation, off_ms=off_ms, on_ms=on_ms)
+        return Throttle(
+            means=staller,
+            originals={"staller": staller.name},
+            least_effect_ms=off_ms / 2,
+            pings=_CYCLES * _PINGS_PER_CYCLE,
+            interval_ms=(off_ms + on_ms) / _PINGS_PER_CYCLE,
+        )
 
-    def stalling_goes_on(self, staller: str) -> bool:
+    def await_throttle(self, target: Target, originals: Originals) -> Finding:  # noqa: ARG002
+        """See `Platform`: a signal acts at once."""
+        return Finding(True)
+
+    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:  # noqa: ARG002
+        """See `Platform`: PING says it all."""
+        return {}
+
+    def throttle_has_run_out(self, originals: Originals) -> bool:
+        """See `Platform`: nobody stalls Redis any more, though it may have been left standing still."""
+        return not _lives(str(originals["staller"]))
+
+    def is_throttled(self, target: Target, originals: Originals) -> bool:
         """See `Platform`."""
-        return _lives(staller)
+        return not self.throttle_has_run_out(originals) or _stands_still(target)
 
-    def is_stopped(self, target: Target) -> bool:
-        """See `Platform`."""
-        handle = hold_process(target.incarnation)
-        if handle is None:
-            return False
-        with handle:
-            return handle.is_stopped()
-
-    def end_stalling(self, target: Target, staller: str) -> None:
+    def end_throttling(self, target: Target, originals: Originals) -> None:
         """See `Platform`: the staller first, else it would stop the target again."""
-        end_staller(staller)
+        end_staller(str(originals["staller"]))
         handle = hold_process(target.incarnation)
         if handle:
             with handle:
                 handle.send(signal.SIGCONT)
+
+    def delaying(self, *, latency_ms: float, jitter_ms: float, rate_kb_per_s: float) -> Delay:  # noqa: ARG002
+        """See `Platform`: there is nothing between the API and Redis."""
+        raise FaultRefused("the embedded target has no Toxiproxy on the way to Redis; use throttle-redis")
+
+    def is_delayed(self, originals: Originals) -> bool:  # noqa: ARG002
+        """See `Platform`."""
+        return False
+
+    def end_delay(self, target: Target, originals: Originals) -> None:
+        """See `Platform`."""
+
+    def why_no_pings(self, originals: Originals) -> str:  # noqa: ARG002
+        """See `Platform`: whoever may send signals to Redis can also ask it."""
+        return ""
+
+    def is_ready(self, target: Target) -> bool:
+        """See `Platform`."""
+        return self.is_alive(target)
 
     def endpoint_of_store(self) -> dict[str, str | int]:
         """See `Platform`."""
         endpoint = self._state().redis
         return {"host": endpoint.host, "port": endpoint.port, "password_file": endpoint.password_file}
 
-    def ping_store(self, originals: Mapping[str, object], *, count: int, interval_ms: float) -> list[Ping]:
+    def ping_store(self, originals: Originals, series: PingSeries) -> list[Ping]:
         """See `Platform`."""
         endpoint = RedisEndpoint(
             str(originals["host"]), int(str(originals["port"])), password_file=str(originals["password_file"])
         )
-        return measure_pings(endpoint, count=count, interval_ms=interval_ms)
+        return measure_series(endpoint, series)
 
     def _state(self) -> TargetState:
         return read_target_state(self._state_file)
@@ -140,6 +183,18 @@ def _lives(name: str) -> bool:
     if handle:
         handle.close()
     return handle is not None
+
+
+def _stands_still(target: Target) -> bool:
+    handle = hold_process(target.incarnation)
+    if handle is None:
+        return False
+    with handle:
+        return handle.is_stopped()
+
+
+def _loopback(host: str | None) -> str | None:
+    return "127.0.0.1" if host == "localhost" else host
 
 
 def _is_serving(process: TargetProcess) -> bool:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import chaos
-from chaos.ledger import Ledger
+from chaos.directory_ledger import DirectoryLedger
 from journal.manifest import Manifest, this_machine
 from journal.plan import Load, Plan, Stage
 from journal.profile import Profile
@@ -43,9 +43,9 @@ def whole_target(target: RunningTarget) -> RunningTarget:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[DirectoryLedger]:
     """An empty ledger; what the test leaves in it is dropped, and so is its reaper."""
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = DirectoryLedger(tmp_path / "ledger")
     yield ledger
     for record in ledger.read().records:
         ledger.close_record(record)
@@ -75,7 +75,7 @@ Chaos = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def environment(ledger: Ledger, whole_target: RunningTarget) -> dict[str, str]:
+def environment(ledger: DirectoryLedger, whole_target: RunningTarget) -> dict[str, str]:
     """The environment in which experiments find the target and the ledger."""
     others = {key: value for key, value in os.environ.items() if not key.startswith(("GAMEDAY_", "AIA_"))}
     return others | {

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import psutil
 
-from chaos.ledger import Ledger, Record
+from chaos.directory_ledger import DirectoryLedger
 from chaos.platforms.base import Target
+from chaos.record import Record
 from journal.run_directory import RunDirectory
 from journal.timeline import Event, EventKind, read_timeline
 from probes.redis import measure_pings, p95_ms
@@ -44,7 +45,7 @@ class RunningTarget:
         return psutil.Process(self.pid("redis")).status() != psutil.STATUS_STOPPED and self.redis_p95_ms() < 100
 
 
-def processes_about(ledger: Ledger) -> list[psutil.Process]:
+def processes_about(ledger: DirectoryLedger) -> list[psutil.Process]:
     """The reapers of this ledger."""
     return [process for process in psutil.process_iter() if str(ledger.directory) in command_line(process)]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.experiment import read_experiment
-from chaos.ledger import Ledger
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, read_timeline
 from tests.chaos.scene import RunningTarget, fault_events, fault_states, poll, stallers_of
@@ -153,7 +153,7 @@ def test_a_probe_that_answers_nan_is_a_defect_and_the_fault_is_reverted(
             {"type": "probe", "name": "sick", "tolerance": tolerance, "provider": provider}
         )
 
-    ended = chaos(str(changed_experiment(tmp_path, add_probe)))
+    ended = chaos(str(changed_experiment(tmp_path, add_probe)), PYTHONPATH=str(empty_folder))
     assert ended.returncode == 70
     assert fault_states(run_directory) == WHOLE
 

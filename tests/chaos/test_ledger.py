@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.ledger import Ledger, Record, default_ledger
+from chaos.directory_ledger import DirectoryLedger
+from chaos.ledger import default_ledger
 from chaos.platforms.base import Target
+from chaos.record import Record
 from journal.errors import FaultRefused
 from tests.chaos.scene import throttle_record
 
@@ -21,18 +23,18 @@ def record(tmp_path: Path) -> Record:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger")
+def ledger(tmp_path: Path) -> DirectoryLedger:
+    return DirectoryLedger(tmp_path / "ledger")
 
 
-def test_a_record_is_read_back_as_it_was_written(ledger: Ledger, record: Record) -> None:
+def test_a_record_is_read_back_as_it_was_written(ledger: DirectoryLedger, record: Record) -> None:
     ledger.open_record(record)
-    assert Ledger(ledger.directory).read().records == (record,)
+    assert DirectoryLedger(ledger.directory).read().records == (record,)
     assert ledger.find("testrun", "F1") == record
     assert ledger.find("testrun", "F2") is None
 
 
-def test_records_are_kept_apart_by_run_and_fault_whatever_their_names(ledger: Ledger, record: Record) -> None:
+def test_records_are_kept_apart_by_run_and_fault_whatever_their_names(ledger: DirectoryLedger, record: Record) -> None:
     names = {(run_id, fault_id) for run_id in ("a", "b") for fault_id in ("../x", "F 1")}
     for run_id, fault_id in names:
         ledger.open_record(replace(record, run_id=run_id, fault_id=fault_id))
@@ -42,14 +44,14 @@ def test_records_are_kept_apart_by_run_and_fault_whatever_their_names(ledger: Le
     assert {each.run_id for each in ledger.read().records} == {"b"}
 
 
-def test_the_same_fault_cannot_be_opened_twice(ledger: Ledger, record: Record) -> None:
+def test_the_same_fault_cannot_be_opened_twice(ledger: DirectoryLedger, record: Record) -> None:
     ledger.open_record(record)
     with pytest.raises(FaultRefused, match="in the ledger already"):
         ledger.open_record(replace(record, owner="5@6.00"))
     assert ledger.read().records == (record,)
 
 
-def test_only_the_first_to_close_a_record_has_closed_it(ledger: Ledger, record: Record) -> None:
+def test_only_the_first_to_close_a_record_has_closed_it(ledger: DirectoryLedger, record: Record) -> None:
     ledger.open_record(record)
     assert [ledger.close_record(record), ledger.close_record(record)] == [True, False]
     assert list(ledger.directory.iterdir()) == []
@@ -58,10 +60,10 @@ def test_only_the_first_to_close_a_record_has_closed_it(ledger: Ledger, record: 
 def test_a_ledger_below_a_file_refuses(tmp_path: Path, record: Record) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FaultRefused, match="no record, no fault"):
-        Ledger(tmp_path / "file" / "ledger").open_record(record)
+        DirectoryLedger(tmp_path / "file" / "ledger").open_record(record)
 
 
-def test_what_is_no_record_is_named_beside_the_others(ledger: Ledger, record: Record) -> None:
+def test_what_is_no_record_is_named_beside_the_others(ledger: DirectoryLedger, record: Record) -> None:
     ledger.open_record(record)
     for name, text in {"torn": '{"schema": "aia-gameday/led', "other": '{"schema": "x/9"}', "list": "[]"}.items():
         (ledger.directory / f"{name}.json").write_text(text)
@@ -70,7 +72,7 @@ def test_what_is_no_record_is_named_beside_the_others(ledger: Ledger, record: Re
     assert len(contents.unreadable) == 3
 
 
-def test_drafts_of_writers_that_were_killed_are_swept(ledger: Ledger, record: Record) -> None:
+def test_drafts_of_writers_that_were_killed_are_swept(ledger: DirectoryLedger, record: Record) -> None:
     ledger.directory.mkdir()
     stale, fresh = ledger.directory / "stale.draft", ledger.directory / "fresh.draft"
     stale.touch()

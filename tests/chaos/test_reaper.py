@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chaos.ledger import Ledger, Record
+from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.platforms.base import Target
 from chaos.platforms.process_handle import own_incarnation
-from chaos.reaper import _is_due, ensure_reaper
+from chaos.reaper import is_due
+from chaos.record import Record
 from journal.errors import FaultRefused
 from tests.chaos.scene import incarnation_of, poll, processes_about, throttle_record
 
@@ -51,9 +52,9 @@ def test_of_several_that_start_at_once_one_stays(ledger: Ledger, owned: Record) 
 
 def test_one_that_lives_is_not_joined_by_another(ledger: Ledger, owned: Record) -> None:
     ledger.open_record(owned)
-    ensure_reaper(ledger)
+    ledger.ensure_reaper()
     first = processes_about(ledger)
-    ensure_reaper(ledger)
+    ledger.ensure_reaper()
     assert processes_about(ledger) == first
     assert len(first) == 1
     ledger.close_record(owned)
@@ -61,11 +62,11 @@ def test_one_that_lives_is_not_joined_by_another(ledger: Ledger, owned: Record) 
 
 def test_one_that_was_killed_is_replaced(ledger: Ledger, owned: Record) -> None:
     ledger.open_record(owned)
-    ensure_reaper(ledger)
+    ledger.ensure_reaper()
     first = processes_about(ledger)[0]
     first.kill()
     assert poll(lambda: not processes_about(ledger))
-    ensure_reaper(ledger)
+    ledger.ensure_reaper()
     assert processes_about(ledger) != [first]
     ledger.close_record(owned)
 
@@ -73,16 +74,16 @@ def test_one_that_was_killed_is_replaced(ledger: Ledger, owned: Record) -> None:
 def test_without_a_place_for_it_the_fault_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FaultRefused, match="no reaper"):
-        ensure_reaper(Ledger(tmp_path / "file" / "ledger"))
+        Ledger(tmp_path / "file" / "ledger").ensure_reaper()
 
 
 def test_a_record_is_due_when_its_owner_is_gone_or_it_is_long_overdue(owned: Record, sleeper: psutil.Process) -> None:
     an_hour_ago_ns = time.time_ns() - 3600 * 10**9
-    assert not _is_due(owned)
-    assert _is_due(replace(owned, expires_at_ns=an_hour_ago_ns))
+    assert not is_due(owned)
+    assert is_due(replace(owned, expires_at_ns=an_hour_ago_ns))
     of_sleeper = replace(owned, owner=incarnation_of(sleeper))
-    assert not _is_due(of_sleeper)
-    assert _is_due(replace(owned, owner=f"{os.getpid()}@5.00")), "the pid lives on, but as another process"
+    assert not is_due(of_sleeper)
+    assert is_due(replace(owned, owner=f"{os.getpid()}@5.00")), "the pid lives on, but as another process"
 
 
 def test_what_fails_is_tried_again_and_holds_up_no_other(ledger: Ledger, owned: Record, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from chaos.ledger import Ledger
+from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.platforms.base import Target
 from chaos.recover import recover_all
 from probes.target_state import incarnation

@@ -7,7 +7,8 @@ from subprocess import Popen
 import psutil
 import pytest
 
-from chaos.ledger import Ledger, Record
+from chaos.directory_ledger import DirectoryLedger as Ledger
+from chaos.record import Record
 from chaos.recover import recover_all
 from journal.run_directory import RunDirectory
 from tests.chaos.scene import RunningTarget, fault_states, poll, processes_about, stallers_of
@@ -45,7 +46,11 @@ def seconds_until_expiry(record: Record) -> float:
 
 
 def test_the_experiment_is_killed(
-    experiment: Popen[str], record: Record, whole_target: RunningTarget, ledger: Ledger, run_directory: RunDirectory
+    experiment: Popen[str],
+    record: Record,
+    whole_target: RunningTarget,
+    ledger: Ledger,
+    run_directory: RunDirectory,
 ) -> None:
     experiment.kill()
     experiment.wait()

@@ -1,0 +1,1 @@
+"""The target as pods of a cluster, reached through the cluster's API server."""
