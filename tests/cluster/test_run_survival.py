@@ -4,11 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.api_server import stopped_api_server
 from tests.cluster.game_day import THROTTLED, GameDay, Scene, assert_unchanged, scene_of, snapshot
 from tests.cluster.support import DeployedTarget, Images, Kubectl
 
@@ -63,8 +63,6 @@ def test_a_conductor_whose_pod_is_deleted_in_a_moment_leaves_a_true_verdict(thro
     assert throttled.states_of("F1")[-1] == "proven"
     assert "ended" not in throttled.phases()
     assert any("end" in gap for gap in throttled.verdict.missing)
-    proven = next(e for e in throttled.timeline() if e.get("state") == "proven")
-    assert proven["evidence"]["by"] == "reaper"
 
 
 def test_a_conductor_whose_pod_is_evicted_in_order_reverts_and_judges(throttled: GameDay, scene: Scene) -> None:
@@ -83,16 +81,8 @@ def test_ctrl_c_reverts_fetches_judges_and_cleans_up(throttled: GameDay) -> None
 
 
 def test_an_api_server_that_stands_still_for_half_a_minute_costs_nothing_but_time(throttled: GameDay) -> None:
-    """GAMEDAY_API_SERVER_PID is a file with the API server's process id, where it runs on this machine."""
-    file = os.environ.get("GAMEDAY_API_SERVER_PID", "")
-    if not file:
-        pytest.skip("GAMEDAY_API_SERVER_PID is not set: the API server is out of reach")
-    pid = int(Path(file).read_text())
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped_api_server():
         time.sleep(30)  # this is the fault, not a wait for something
-    finally:
-        os.kill(pid, signal.SIGCONT)
     returned_ns = time.time_ns()
     assert throttled.ended() in {0, 1, 3}, throttled.log
     reverted = next(e for e in throttled.timeline() if e.get("state") == "reverted")
