@@ -51,7 +51,14 @@ def local_directory(run_id: str, out: Path | None, default: Path) -> RunDirector
         known = (path for path in default.parent.glob("*") if path.is_dir() and run_id_of(path) == run_id)
         found = next(known, None)
         return RunDirectory(found) if found else make_run_directory(default)
-    return RunDirectory(out) if out.is_dir() and run_id_of(out) == run_id else make_run_directory(out)
+    return RunDirectory(out) if _may_hold(out, run_id) else make_run_directory(out)
+
+
+def _may_hold(path: Path, run_id: str) -> bool:
+    """Whether this is the run's directory, perhaps one that nothing has come to yet."""
+    if not path.is_dir():
+        return False
+    return run_id_of(path) == run_id or [entry.name for entry in path.iterdir()] == ["logs"]
 
 
 def run_id_of(path: Path) -> str | None:

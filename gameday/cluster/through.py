@@ -11,19 +11,18 @@ from gameday.cluster.conductor_state import Conductor, Standing
 from gameday.cluster.fetching import fetch_rest, has_volume
 from gameday.cluster.following import Follower, NeverStarted, say
 from gameday.cluster.ledgers import await_reaper
-from gameday.cluster.run import CONDUCTOR, ClusterRun
+from gameday.cluster.pod_logs import keep_logs, say_last_words
+from gameday.cluster.run import ClusterRun
 from gameday.conductor import View
 from gameday.inputs import discard_unused
 from gameday.live_view import LiveView
 from gameday.plain_view import PlainView
 from gameday.stop_signals import StopSignals
 from gameday.verdict_command import judge_and_print
-from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError, Interrupted
+from journal.errors import GamedayError, Interrupted
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, read_timeline
-
-_LOG_LINES = 20
 
 
 def see_through(run: ClusterRun, stop: StopSignals, *, keep: bool, plain: bool) -> ExitCode:
@@ -79,12 +78,14 @@ def _brought_home(run: ClusterRun, conductor: Conductor) -> ExitCode:
         discard_unused(run.local)
         return ExitCode.INTERRUPTED
     if not run.local.manifest.exists():
-        _say_last_words(run, conductor)
+        say(f"the run did not begin; its conductor ended with code {conductor.exit_code} and said:")
+        say_last_words(run, conductor.pod)
         discard_unused(run.local)
         return conductor.own_code or ExitCode.HARNESS_DEFECT
     if conductor.was_cut_off and not _ended_in_order(run.local):
         why = f" ({conductor.reason})" if conductor.reason else ""
         say(f"the conductor was cut off{why}; what it wrote is judged")
+    keep_logs(run)
     return gravest(_told(lambda: await_reaper(run)), _told(lambda: judge_and_print(run.local)), conductor.own_code)
 
 
@@ -100,16 +101,6 @@ def _told(step: Callable[[], ExitCode | None]) -> ExitCode:
     except GamedayError as error:
         click.echo(f"gameday: {error}", err=True)
         return error.exit_code
-
-
-def _say_last_words(run: ClusterRun, conductor: Conductor) -> None:
-    """What the conductor printed before it ended without a run."""
-    say(f"the run did not begin; its conductor ended with code {conductor.exit_code} and said:")
-    path = f"{run.names.path('pods')}/{conductor.pod}/log"
-    try:
-        click.echo(run.api.text(path, container=CONDUCTOR, tailLines=_LOG_LINES) if conductor.pod else "", err=True)
-    except (ClusterRefused, ClusterUnreachable) as error:
-        click.echo(f"its log cannot be read: {error}", err=True)
 
 
 def _removed(run: ClusterRun, *, keep: bool) -> ExitCode:

@@ -44,18 +44,21 @@ def test_a_planted_defect_fails_the_run_and_the_endpoint_is_named(kubectl: Kubec
         run = scene.run(SHORT)
         assert run.ended() == 1, run.log
         failed = {gate.subject for gate in run.verdict.gates if gate.state == "fail"}
-        assert failed == {"model_control: POST /api/v1/mcp/process"}
+        assert failed == {"POST /api/v1/mcp/process"}
 
 
-def test_a_run_goes_on_without_a_worker_whose_pod_is_deleted_and_names_the_gap(scene: Scene) -> None:
+def test_a_run_goes_on_without_a_worker_whose_pod_is_deleted_and_names_what_is_lost_with_it(scene: Scene) -> None:
     before = snapshot(scene.kubectl)
     run = scene.run(SHORT)
     run.await_("load")
     scene.delete_pod("worker", "--grace-period=0", "--force")
-    assert run.ended() in {1, 3}, run.log
+    assert run.ended() in {0, 1, 3}, run.log
     assert run.phases()[-1] == "ended"
-    assert len(workers_of(run, "lost")) == 1
-    assert any(next(iter(workers_of(run, "lost"))) in gap for gap in run.verdict.missing)
+    # a node gives even such a pod a moment after SIGTERM, which may be enough to hand everything over
+    lost = workers_of(run, "lost")
+    assert workers_of(run, "left") | lost == {"worker-0", "worker-1"}
+    assert {worker for worker in lost if not any(worker in gap for gap in run.verdict.missing)} == set()
+    assert bool(run.verdict.missing) == bool(lost)
     assert_unchanged(scene.kubectl, before)
 
 

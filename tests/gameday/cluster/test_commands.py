@@ -194,6 +194,7 @@ def test_a_run_comes_back_to_the_directory_that_has_it_already(tmp_path: Path) -
     make_run_directory(runs / "other")
     assert local_directory("12345678", None, new) == kept
     assert local_directory("12345678", kept.path, new) == kept
+    assert local_directory("12345678", runs / "other", new).path == runs / "other"
     assert local_directory("87654321", None, new).path == new
     with pytest.raises(RunDirectoryError):
         local_directory("87654321", kept.path, new)
