@@ -1,6 +1,7 @@
 """Remembers that somebody asked for the end of the run, so that the conductor can end it in order."""
 
 import signal
+from collections.abc import Container
 from types import FrameType, TracebackType
 
 from journal.errors import Interrupted
@@ -10,16 +11,23 @@ _FAREWELL = "interrupted three times: ending at once; `gameday recover` reverts 
 
 
 class StopSignals:
-    """While active, SIGINT, SIGTERM and SIGHUP are noted instead of acted on; the last one raises Interrupted."""
+    """While active, SIGINT, SIGTERM and SIGHUP are noted instead of acted on; the last one raises Interrupted.
 
-    def __init__(self, last: int = 3, farewell: str = _FAREWELL) -> None:
-        self._last, self._farewell = last, farewell
+    So does the first of `leaving`: what it asks for is not the end of the run, but that of waiting for it.
+    """
+
+    def __init__(
+        self, last: int = 3, farewell: str = _FAREWELL, leaving: Container[signal.Signals] = frozenset()
+    ) -> None:
+        self._last, self._farewell, self._leaving = last, farewell, leaving
         self._previous: dict[signal.Signals, object] = {}
         self._count = 0
         self.received: signal.Signals | None = None
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._count += 1
+        if number in self._leaving:
+            raise Interrupted(self._farewell)
         self.received = signal.Signals(number)
         if self._count >= self._last:
             raise Interrupted(self._farewell)

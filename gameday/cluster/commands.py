@@ -1,6 +1,7 @@
 """`gameday k8s`: the commands for a cluster."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,4 +208,4 @@ def _checked(plan: str, profile: str) -> Checked:
 
 def _stop_signals(names: RunNames) -> StopSignals:
     farewell = f"stopped waiting; the run goes on in the cluster, to take it up: gameday k8s attach {names.run_id}"
-    return StopSignals(last=2, farewell=farewell)
+    return StopSignals(last=2, farewell=farewell, leaving={signal.SIGHUP})  # whose terminal is gone may come back
