@@ -18,10 +18,10 @@ def ensure_local_reaper(directory: Path) -> None:
     """Makes sure that a process watches the ledger in this directory. Raises FaultRefused: none could be started."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if _is_watched(directory):
+        if is_watched(directory):
             return
         _start(directory)
-        started = wait_until(lambda: _is_watched(directory), _START_S)
+        started = wait_until(lambda: is_watched(directory), _START_S)
     except OSError as error:
         raise FaultRefused(f"no reaper could be started: {error}") from error
     if not started:
@@ -36,8 +36,8 @@ def take_lock(directory: Path) -> int | None:
     return lock
 
 
-def _is_watched(directory: Path) -> bool:
-    """Asks with a shared lock: one that excludes others would look to them like a reaper."""
+def is_watched(directory: Path) -> bool:
+    """Whether a reaper lives; asked with a shared lock, since one that excludes others would look like a reaper."""
     lock = _try_lock(directory, fcntl.LOCK_SH)
     if lock is None:
         return True

@@ -11,7 +11,7 @@ import gevent
 from gevent import Greenlet
 from locust.env import Environment
 from locust.exception import RPCError
-from locust.runners import Runner
+from locust.runners import Runner, WorkerRunner
 
 from journal.errors import GamedayError, TargetUnreachable
 from journal.frames import Frame
@@ -180,6 +180,9 @@ class Worker:
         left = context.accounts.remove_all(self._remove_accounts_within_s)
         gevent.killall(self._greenlets)
         self._report(context, context.logbook.recorder.close(self._runner.user_count), [])
+        if isinstance(self._runner, WorkerRunner):
+            # Locust reports every three seconds, and its master does not wait for what it has not been told by its end
+            self._runner._send_stats()  # noqa: SLF001  # there is no public way
         self._await_confirmation()
         return {"accounts_left": left, "defects": self._defects}
 

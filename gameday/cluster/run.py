@@ -11,7 +11,7 @@ from journal.run_directory import RunDirectory
 from probes.kubernetes_api import Json, KubernetesApi
 
 CONDUCTOR, WORKER, REAPER, READER = "conductor", "worker", "reaper", "reader"
-_OUT, _RUNS = "--out=", "/runs/run"
+_OUT, _RUNS = "--out=", "/runs/$(RUN_ID)"
 
 
 @dataclass(frozen=True)

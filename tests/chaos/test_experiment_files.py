@@ -112,3 +112,23 @@ def test_a_journal_with_nan_is_still_json(tmp_path: Path) -> None:
     text = (tmp_path / "journal.json").read_text()
     assert "null" in text
     assert "NaN" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"latency_ms": 5}, "latency_ms"),
+        ({"latency_ms": 50, "jitter_ms": 45}, "jitter_ms"),
+        ({"rate_kb_per_s": 0.5}, "rate_kb_per_s"),
+        ({"latency_ms": 1000, "duration_s": 8}, "duration_s"),
+    ],
+)
+def test_a_delay_whose_effect_could_not_be_seen_is_refused(options: dict[str, float], problem: str) -> None:
+    with pytest.raises(CommandError, match=f"delay-redis.{problem}"):
+        make_fault("delay-redis", options)
+
+
+@pytest.mark.parametrize("options", [{"count": 1, "percent": 50}, {"percent": 0}, {"percent": 101}])
+def test_replicas_are_counted_or_shared_out_but_not_both(options: dict[str, float]) -> None:
+    with pytest.raises(CommandError, match=r"kill-replica\.percent"):
+        make_fault("kill-replica", options)

@@ -10,6 +10,7 @@ import pytest
 
 from chaos.context import Context
 from chaos.fault import Injection, Redundancy
+from chaos.faults.delay_redis import DelayRedis
 from chaos.faults.kill_replica import KillReplica
 from chaos.guards import check_guards
 from chaos.platforms.base import Target
@@ -94,3 +95,17 @@ def test_a_target_that_was_replaced_since_it_was_chosen_is_not_ended(
     with pytest.raises(FaultRefused, match="has ended since it was chosen"):
         platform.termination([current, former], graceful=False)
     assert sleeper.is_running()
+
+
+@pytest.mark.parametrize(("percent", "count"), [(1, 1), (34, 1), (66, 1), (67, 2), (100, 3)])
+def test_a_share_of_the_replicas_is_rounded_down_but_never_to_none(
+    platform: LocalPlatform, percent: float, count: int
+) -> None:
+    injection = KillReplica(percent=percent).prepare(platform, Random(1))
+    injection.means.close()
+    assert len(injection.targets) == injection.redundancy.taken == count
+
+
+def test_a_target_of_processes_has_no_way_to_redis_that_could_be_delayed(platform: LocalPlatform) -> None:
+    with pytest.raises(FaultRefused, match="no Toxiproxy"):
+        DelayRedis().prepare(platform, Random(1))

@@ -2,12 +2,15 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chaos.directory_ledger import DirectoryLedger
+from chaos.epitaph import epitaph_of
+from chaos.finding import Finding
 from chaos.ledger import default_ledger
 from chaos.platforms.base import Target
 from chaos.record import Record
@@ -87,3 +90,26 @@ def test_the_ledger_lies_where_the_environment_says(tmp_path: Path) -> None:
     assert default_ledger({"GAMEDAY_LEDGER": str(tmp_path)}).directory == tmp_path
     assert default_ledger({"XDG_STATE_HOME": "/s"}).directory == Path("/s/aia-gameday/ledger")
     assert default_ledger({}).directory == Path.home() / ".local/state/aia-gameday/ledger"
+
+
+def test_of_many_who_write_the_same_record_at_once_one_succeeds_and_tears_nothing(
+    ledger: DirectoryLedger, record: Record
+) -> None:
+    def opens(index: int) -> bool:
+        try:
+            ledger.open_record(replace(record, owner=f"{index}@1.00", experiment="x" * 10_000 * index))
+        except FaultRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(opens, range(8))) == 1
+    contents = ledger.read()
+    assert (len(contents.records), contents.unreadable) == (1, ())
+    assert [path.suffix for path in ledger.directory.iterdir()] == [".json"]
+
+
+def test_a_directory_keeps_no_epitaphs(ledger: DirectoryLedger, record: Record) -> None:
+    ledger.open_record(record)
+    assert ledger.close_record(record, epitaph_of(record, Finding(True), "reaper"))
+    assert ledger.epitaphs() == ()

@@ -1,5 +1,6 @@
 """The reaper: there is one, it reverts what nobody else does, and it ends when nothing is left."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from chaos.directory_ledger import DirectoryLedger as Ledger
+from chaos.local_reaper import is_watched
 from chaos.platforms.base import Target
 from chaos.platforms.process_handle import own_incarnation
 from chaos.reaper import is_due
@@ -96,3 +98,19 @@ def test_what_fails_is_tried_again_and_holds_up_no_other(ledger: Ledger, owned: 
         assert started[0].poll() is None, "it stays for the one that failed"
         ledger.close_record(broken)
         assert poll(lambda: started[0].poll() == 0)
+
+
+@pytest.mark.parametrize(("kind", "watched"), [(fcntl.LOCK_SH, False), (fcntl.LOCK_EX, True)])
+def test_one_who_only_asks_for_a_reaper_is_not_taken_for_one(tmp_path: Path, kind: int, watched: bool) -> None:
+    descriptor = os.open(tmp_path / "reaper.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, kind)
+    try:
+        assert is_watched(tmp_path) is watched
+    finally:
+        os.close(descriptor)
+
+
+def test_a_record_of_an_owner_that_cannot_be_understood_is_left_until_it_is_overdue(owned: Record) -> None:
+    strange = replace(owned, owner="pod:somewhere/else@1")
+    assert not is_due(strange)
+    assert is_due(replace(strange, expires_at_ns=time.time_ns() - 3600 * 10**9))

@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.harness_namespaces import Namespaces, attempt, two_namespaces
 from tests.cluster.schemas import write_schemas
 from tests.cluster.support import Kubectl
-from tests.k8s.manifests import K8S, OVERLAYS, Manifest, RunLayers, named, pod_templates, render, write_run
+from tests.k8s.manifests import K8S, OVERLAYS, RUN_ID, Manifest, named, pod_templates, render, render_run
 
 MOVED = {"aia-gameday": "harness", "aia-system": "target"}
 
@@ -25,10 +25,9 @@ def namespaces(kubectl: Kubectl) -> Iterator[Namespaces]:
 
 
 @pytest.fixture(scope="module")
-def run_manifests(namespaces: Namespaces, tmp_path_factory: pytest.TempPathFactory) -> list[Manifest]:
-    """The base with the layers of a run, in the two namespaces."""
-    layers = RunLayers(namespace=namespaces.harness, target_namespace=namespaces.target)
-    return render(write_run(tmp_path_factory.mktemp("run"), layers))
+def run_manifests(namespaces: Namespaces) -> list[Manifest]:
+    """The objects of a run, in the two namespaces."""
+    return render_run(namespaces.harness, namespaces.target)
 
 
 def dry_run(kubectl: Kubectl, manifests: list[Manifest]) -> str:
@@ -101,7 +100,7 @@ def test_a_lax_container_would_have_been_noticed(kubectl: Kubectl, run_manifests
 def test_applying_the_manifests_again_leaves_the_records_in_the_ledger(
     kubectl: Kubectl, run_manifests: list[Manifest], options: tuple[str, ...]
 ) -> None:
-    ledger: Any = json.loads(json.dumps(named(run_manifests, "ConfigMap", f"ledger-{RunLayers().run_id}")))
+    ledger: Any = json.loads(json.dumps(named(run_manifests, "ConfigMap", f"ledger-{RUN_ID}")))
     name = ledger["metadata"]["name"] = f"ledger-{'server' if options else 'client'}"
     namespace = ledger["metadata"]["namespace"]
     assert _apply(kubectl, [ledger], *options).returncode == 0

@@ -9,10 +9,9 @@ import pytest
 
 from tests.cluster.harness_namespaces import Namespaces, attempt, two_namespaces
 from tests.cluster.support import Kubectl
-from tests.k8s.manifests import RunLayers, render, write_run
+from tests.k8s.manifests import RUN_ID, render_run
 
-RUN = RunLayers()
-LEDGER = f"ledger-{RUN.run_id}"
+LEDGER = f"ledger-{RUN_ID}"
 OF_ACCOUNTS = {"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 _LINE = re.compile(r"^(\S*)\s+\[(.*?)\]\s+\[(.*?)\]\s+\[(.*?)\]$")
 
@@ -103,13 +102,10 @@ class Accounts:
 
 
 @pytest.fixture(scope="module")
-def accounts(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+def accounts(kubectl: Kubectl) -> Iterator[Accounts]:
     """The accounts and roles of a run, and one more account, `nobody`, that was given nothing."""
     with two_namespaces(kubectl) as namespaces:
-        layers = RunLayers(
-            namespace=namespaces.harness, target_namespace=namespaces.target, components=("node-readings",)
-        )
-        rendered = render(write_run(tmp_path_factory.mktemp("run"), layers))
+        rendered = render_run(namespaces.harness, namespaces.target)
         text = json.dumps(
             {
                 "apiVersion": "v1",
@@ -128,13 +124,13 @@ def accounts(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.mark.parametrize(("name", "part"), EXPECTED)
 def test_an_account_may_do_exactly_what_is_listed(accounts: Accounts, name: str, part: str) -> None:
     everybodys = accounts.rights("nobody", part)
-    assert accounts.rights(f"{name}-{RUN.run_id}", part) - everybodys == EXPECTED[name, part]
+    assert accounts.rights(f"{name}-{RUN_ID}", part) - everybodys == EXPECTED[name, part]
 
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("name", ["conductor", "reaper", "worker"])
 def test_nobody_reads_secrets_or_enters_pods(accounts: Accounts, name: str, part: str) -> None:
-    allowed = [thing for thing in NEVER if accounts.may(f"{name}-{RUN.run_id}", *thing.split(maxsplit=1), part)]
+    allowed = [thing for thing in NEVER if accounts.may(f"{name}-{RUN_ID}", *thing.split(maxsplit=1), part)]
     assert allowed == []
 
 
@@ -142,14 +138,14 @@ def test_nobody_reads_secrets_or_enters_pods(accounts: Accounts, name: str, part
 @pytest.mark.parametrize("thing", ["delete pods", "list pods", "patch pods --subresource=resize", "get services"])
 def test_the_conductor_touches_no_other_namespace_than_the_targets(accounts: Accounts, part: str, thing: str) -> None:
     verb, resource = thing.split(maxsplit=1)
-    conductor = f"conductor-{RUN.run_id}"
+    conductor = f"conductor-{RUN_ID}"
     assert accounts.may(conductor, verb, resource, "target")
     assert not accounts.may(conductor, verb, resource, part)
 
 
 @pytest.mark.parametrize("name", ["conductor", "reaper"])
 def test_the_targets_namespace_is_the_only_one_that_is_read(accounts: Accounts, name: str) -> None:
-    me = f"--as={accounts.user(f'{name}-{RUN.run_id}')}"
+    me = f"--as={accounts.user(f'{name}-{RUN_ID}')}"
     read = {part: attempt(accounts.kubectl, "get", "namespace", accounts.namespace(part), me) for part in PARTS}
     assert {part for part, done in read.items() if done.returncode == 0} == {"target"}
     assert "Forbidden" in attempt(accounts.kubectl, "get", "namespaces", me).stderr
@@ -157,10 +153,10 @@ def test_the_targets_namespace_is_the_only_one_that_is_read(accounts: Accounts, 
 
 def test_no_account_opens_the_ledger_of_another_run(accounts: Accounts) -> None:
     for name in ("conductor", "reaper"):
-        assert accounts.may(f"{name}-{RUN.run_id}", "patch", f"configmaps/{LEDGER}", "harness")
-        assert not accounts.may(f"{name}-{RUN.run_id}", "get", "configmaps/ledger-ffffffff", "harness")
-        assert not accounts.may(f"{name}-{RUN.run_id}", "list", "configmaps", "harness")
+        assert accounts.may(f"{name}-{RUN_ID}", "patch", f"configmaps/{LEDGER}", "harness")
+        assert not accounts.may(f"{name}-{RUN_ID}", "get", "configmaps/ledger-ffffffff", "harness")
+        assert not accounts.may(f"{name}-{RUN_ID}", "list", "configmaps", "harness")
 
 
 def test_the_reaper_cannot_break_anything(accounts: Accounts) -> None:
-    assert not accounts.may(f"reaper-{RUN.run_id}", "delete", "pods", "target")
+    assert not accounts.may(f"reaper-{RUN_ID}", "delete", "pods", "target")

@@ -11,10 +11,9 @@ import pytest
 from tests.cluster.harness_namespaces import attempt, two_namespaces
 from tests.cluster.script_pod import script_pod
 from tests.cluster.support import Images, Kubectl, is_ready, remove_namespace, wait_until
-from tests.k8s.manifests import RUN_LABEL, Manifest, RunLayers, pod_templates, render, write_run
+from tests.k8s.manifests import RUN_ID, RUN_LABEL, WORKERS, Manifest, pod_templates, render_run
 
 SCRIPTS = Path(__file__).parent / "scripts"
-RUN_ID = RunLayers().run_id
 PART_OF = {"app.kubernetes.io/part-of": "aia-gameday"}
 
 
@@ -67,17 +66,15 @@ def with_stand_ins(manifests: list[Manifest]) -> list[Manifest]:
 
 
 @pytest.fixture(scope="module")
-def run(kubectl: Kubectl, images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(kubectl: Kubectl, images: Images) -> Iterator[Run]:
     """A run whose pods are all up; tests below break it bit by bit, in the order of the file."""
     with two_namespaces(kubectl) as namespaces:
-        layers = RunLayers(
-            namespace=namespaces.harness, target_namespace=namespaces.target, image=images.gameday, components=()
-        )
-        manifests = with_stand_ins(render(write_run(tmp_path_factory.mktemp("run"), layers)))
+        rendered = render_run(namespaces.harness, namespaces.target, image=images.gameday, node_readings=False)
+        manifests = with_stand_ins(rendered)
         try:
             kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
             run = Run(kubectl, namespaces.harness, images.gameday)
-            wait_until(lambda: len(run.running("worker")) == layers.workers and run.running("reaper"), within_s=120)
+            wait_until(lambda: len(run.running("worker")) == WORKERS and run.running("reaper"), within_s=120)
             wait_until(lambda: run.running("conductor"), within_s=60)
             yield run
         finally:
@@ -99,10 +96,10 @@ def test_the_conductor_writes_into_its_volume_and_is_ready_when_it_serves_metric
         run.namespace,
         "--",
         "cat",
-        "/runs/run/written",
+        f"/runs/{RUN_ID}/written",
         "/etc/gameday/plan.yaml",
     )
-    assert run.kubectl(*reading) == "yesa plan"
+    assert run.kubectl(*reading) == f"{pod['metadata']['uid']}a plan"
 
 
 def test_programs_are_told_which_run_and_pod_they_are(run: Run) -> None:

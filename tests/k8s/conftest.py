@@ -4,7 +4,9 @@ import shutil
 
 import pytest
 
-from tests.k8s.manifests import K8S, OVERLAYS, Manifest, RunLayers, render, write_run
+from tests.k8s.manifests import K8S, OVERLAYS, Manifest, render, render_run
+
+_BY_COMMAND = "gameday k8s render"
 
 
 @pytest.fixture(scope="session")
@@ -14,16 +16,16 @@ def kustomize() -> None:
         pytest.skip("kubectl is not installed")
 
 
-@pytest.fixture(scope="session", params=OVERLAYS)
+@pytest.fixture(scope="session", params=[*OVERLAYS, _BY_COMMAND])
 def overlay(request: pytest.FixtureRequest, kustomize: None) -> list[Manifest]:
-    """The objects of each overlay in turn."""
-    return render(K8S / "overlays" / request.param)
+    """The objects of each overlay in turn, and those that the command makes."""
+    return render_run() if request.param == _BY_COMMAND else render(K8S / "overlays" / request.param)
 
 
 @pytest.fixture(scope="session")
-def run_of_the_base(tmp_path_factory: pytest.TempPathFactory, kustomize: None) -> list[Manifest]:
-    """The base with the layers of a run on top of it."""
-    return render(write_run(tmp_path_factory.mktemp("run"), RunLayers()))
+def run_manifests(kustomize: None) -> list[Manifest]:
+    """The objects of a run."""
+    return render_run()
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,23 @@
 """Renders what lies in `k8s/`, as users do: by `kubectl kustomize`."""
 
-import json
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gameday.cluster.kubectl import Kubectl
+from gameday.cluster.names import RunNames
+from gameday.cluster.rendering import Wanted
+from gameday.cluster.rendering import render as rendered
+
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustomization.yaml"))
 RUN_LABEL = "aia-gameday/run"
+RUN_ID, WORKERS = "0a1b2c3d", 3
 Manifest = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunLayers:
-    """What `gameday k8s run` puts on top of the base for one run."""
-
-    run_id: str = "0a1b2c3d"
-    namespace: str = "load-tests"
-    target_namespace: str = "their-system"
-    image: str = "localhost/aia-gameday:dev"
-    workers: int = 3
-    components: tuple[str, ...] = ("node-readings", "prometheus", "grafana")
 
 
 def render(folder: Path) -> list[Manifest]:
@@ -37,45 +28,24 @@ def render(folder: Path) -> list[Manifest]:
     return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
 
 
-def write_run(folder: Path, layers: RunLayers) -> Path:
-    """Writes the layers into an empty folder, beside a copy of `k8s/`; kustomize takes no absolute paths."""
-    shutil.copytree(K8S, folder / "k8s", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    subjects = [{"op": "replace", "path": "/subjects/0/namespace", "value": layers.namespace}]
-    name, _, tag = layers.image.rpartition(":")
-    workers = [{"op": "replace", "path": f"/spec/{name}", "value": layers.workers} for name in _WORKER_COUNTS]
-    _write(
-        folder / "harness",
-        namespace=layers.namespace,
-        resources=["../k8s/base/harness"],
-        components=[f"../k8s/components/{name}" for name in layers.components],
-        images=[{"name": "aia-gameday", "newName": name, "newTag": tag}],
-        configMapGenerator=[{"name": "plan", "literals": ["plan.yaml=a plan", "profile.yaml=a profile"]}],
-        secretGenerator=[{"name": "credentials", "literals": ["AIA_CLIENT_SECRET=hunter2"]}],
-        generatorOptions={"disableNameSuffixHash": True, "labels": {"app.kubernetes.io/part-of": "aia-gameday"}},
-        patches=[{"target": {"kind": "Job", "name": "worker"}, "patch": json.dumps(workers, indent=1)}],
+def render_run(
+    namespace: str = "load-tests",
+    target_namespace: str = "their-system",
+    *,
+    image: str = "localhost/aia-gameday:dev",
+    node_readings: bool = True,
+) -> list[Manifest]:
+    """The objects of a run, as `gameday k8s run` makes them."""
+    wanted = Wanted(
+        names=RunNames(RUN_ID, namespace),
+        target_namespace=target_namespace,
+        plan="a plan",
+        profile="a profile",
+        workers=WORKERS,
+        image=image,
+        node_readings=node_readings,
     )
-    _write(
-        folder / "access",
-        namespace=layers.target_namespace,
-        resources=["../k8s/base/access"],
-        patches=[{"target": {"kind": "RoleBinding"}, "patch": json.dumps(subjects, indent=1)}],
-    )
-    return _write(
-        folder / "run",
-        resources=["../harness", "../access"],
-        nameSuffix=f"-{layers.run_id}",
-        labels=[{"includeSelectors": True, "pairs": {RUN_LABEL: layers.run_id}}],
-    )
-
-
-_WORKER_COUNTS = ("completions", "parallelism")
-
-
-def _write(folder: Path, **fields: Any) -> Path:
-    folder.mkdir()
-    # as JSON, which is YAML too, because a run's id may look like a number
-    (folder / "kustomization.yaml").write_text(json.dumps(fields), encoding="utf-8")
-    return folder
+    return rendered(Kubectl.find(), wanted)
 
 
 def named(manifests: Iterable[Manifest], kind: str, name: str) -> Manifest:

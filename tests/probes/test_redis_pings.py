@@ -3,14 +3,16 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from journal.errors import ProfileError, TargetUnreachable
-from probes.redis import Ping, measure_pings, p95_ms, ping_p95_ms
+from probes.redis import Ping, PingSeries, measure_pings, measure_series, p95_ms, ping_p95_ms, why_unreachable
 from probes.target_state import RedisEndpoint
 from tests.probes.conftest import RunningValkey
 
@@ -100,3 +102,58 @@ def test_where_nothing_listens_redis_is_unreachable(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("x")
     with pytest.raises(TargetUnreachable, match=r"127\.0\.0\.1:1"):
         measure_pings(RedisEndpoint("127.0.0.1", 1, str(tmp_path / "password")), count=1)
+
+
+@pytest.fixture
+def named(redis: RunningValkey, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Redis' address, with its password in the environment."""
+    monkeypatch.setenv("WORD", "sesame")
+    return f"127.0.0.1:{redis.port}"
+
+
+def test_a_hypothesis_may_name_the_address_and_where_the_password_is(named: str) -> None:
+    assert 0 < ping_p95_ms(redis=named, password_env="WORD", count=3) < 1000
+
+
+def test_a_password_that_is_missing_or_wrong_is_told_by_the_name_of_its_variable(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for word in ("guessed", ""):
+        monkeypatch.setenv("WORD", word)
+        with pytest.raises(ProfileError, match="WORD: Redis does not take this password"):
+            ping_p95_ms(redis=named, password_env="WORD", count=1)
+
+
+@pytest.mark.parametrize(
+    "address", ["aia-redis", "aia-redis:", ":6379", "aia-redis:x", "aia-redis:0", "aia-redis:70000"]
+)
+def test_what_is_no_address_is_told(address: str) -> None:
+    with pytest.raises(ProfileError, match="write host:port"):
+        ping_p95_ms(redis=address)
+
+
+def test_a_redis_that_nobody_names_is_told() -> None:
+    with pytest.raises(ProfileError, match="is not named"):
+        ping_p95_ms()
+
+
+def test_a_series_ends_early_when_its_time_is_up(endpoint: RedisEndpoint) -> None:
+    until_ns = time.time_ns() + 200_000_000
+    assert 1 <= len(measure_series(endpoint, PingSeries(count=1000, interval_ms=20, until_ns=until_ns))) <= 11
+    assert len(measure_series(endpoint, PingSeries(until_ns=0))) == 1
+
+
+def test_whoever_can_only_not_be_answered_in_time_can_be_reached(
+    endpoint: RedisEndpoint, redis: RunningValkey, stall: Callable[[float, float], subprocess.Popen[str]]
+) -> None:
+    assert why_unreachable(endpoint) == ""
+    stalling = stall(0, 3)
+    assert stalling.stdout.readline() == "stopped\n"
+    assert why_unreachable(endpoint, timeout_s=0.2) == ""
+
+
+def test_why_redis_cannot_be_reached_is_told(endpoint: RedisEndpoint, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("guessed")
+    assert "does not take this password" in why_unreachable(replace(endpoint, password_file=str(tmp_path / "password")))
+    assert "refused" in why_unreachable(replace(endpoint, port=1))
+    assert why_unreachable(replace(endpoint, host="nowhere.invalid"))

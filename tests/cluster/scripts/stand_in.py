@@ -1,6 +1,7 @@
 """Stands in for the conductor and its master, a worker, or the reaper: ends on SIGTERM."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -13,8 +14,9 @@ PORTS = (5557, 9646)
 
 def conductor() -> None:
     """Writes into the volume, then answers on the two ports."""
-    pathlib.Path("/runs/run").mkdir()
-    pathlib.Path("/runs/run/written").write_text("yes")
+    directory = pathlib.Path("/runs", os.environ["RUN_ID"])
+    directory.mkdir(exist_ok=True)  # a volume that is retained may hold what an earlier test has written
+    (directory / "written").write_text(os.environ["POD_UID"])
     for port in PORTS:
         listening = socket.create_server(("0.0.0.0", port))
         threading.Thread(target=serve, args=(listening,), daemon=True).start()
