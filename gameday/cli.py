@@ -15,6 +15,7 @@ from gameday.conductor import Job, View, conduct
 from gameday.inputs import (
     check_run_id,
     default_directory,
+    discard_unused,
     out_option,
     plain_option,
     plan_argument,
@@ -90,7 +91,7 @@ def run(
     )
     code = _conduct(job, plain=plain)
     if not job.run.manifest.exists():
-        _discard(job.run)
+        discard_unused(job.run)
         return code
     return gravest(judge_and_print(job.run), code)
 
@@ -119,16 +120,6 @@ def _conduct(job: Job, *, plain: bool) -> ExitCode:
         click.echo(f"gameday: {error}", err=True)
         return error.exit_code
     return ExitCode.PASS
-
-
-def _discard(directory: RunDirectory) -> None:
-    """A run that never began leaves only its logs, and those only if they say something."""
-    for log in directory.logs.iterdir():
-        if not log.stat().st_size:
-            log.unlink()
-    if not any(directory.logs.iterdir()):
-        directory.logs.rmdir()
-        directory.path.rmdir()
 
 
 @gameday.command()

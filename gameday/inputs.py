@@ -15,6 +15,7 @@ from gameday.sources import load_plan, load_profile
 from journal.errors import BadInput, Problem
 from journal.plan import Plan
 from journal.profile import Profile
+from journal.run_directory import RunDirectory
 
 plan_argument = click.argument("plan", metavar="PLAN")
 state_option = click.option(
@@ -79,3 +80,14 @@ def default_directory(name: str) -> Path:
     stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
     safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)
     return Path("runs") / f"{stamp}-{safe}"
+
+
+def discard_unused(directory: RunDirectory) -> None:
+    """A run that never began leaves only its logs, and those only if they say something."""
+    for log in directory.logs.iterdir():
+        if not log.stat().st_size:
+            log.unlink()
+    if not any(directory.logs.iterdir()):
+        directory.logs.rmdir()
+    if not any(directory.path.iterdir()):
+        directory.path.rmdir()

@@ -1,11 +1,13 @@
 """Why pods of a run do not start: reads what the cluster says about them, and names reason and remedy."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from probes.kubernetes_api import Json
 
 _IMAGE_REMEDY = "bring the image onto the nodes or into a registry that they reach, and name it with --image"
+_ROOM_REMEDY = "free or add room on the nodes, or lower the requests in an --overlay"
+_VOLUME_REMEDY = "let the cluster have a volume to give, or name a storage class in an --overlay"
 # a reason given for so long does not pass by itself
 _SOON_S, _PULL_S, _SCHEDULE_S, _SCALE_UP_S, _SLOW_S = 3.0, 20.0, 60.0, 300.0, 300.0
 _WAITING = {
@@ -31,7 +33,7 @@ class Trouble:
     patience_s: float
 
     def __str__(self) -> str:
-        return f"{self.who} does not start: {self.reason}: {self.message}".rstrip(": ")
+        return f"cannot start {self.who}: {self.reason}: {self.message}".rstrip(": ")
 
 
 def pod_troubles(pod: Json, *, scaling_up: bool = False) -> Iterator[Trouble]:
@@ -43,7 +45,7 @@ def pod_troubles(pod: Json, *, scaling_up: bool = False) -> Iterator[Trouble]:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             reason, message = condition.get("reason", ""), condition.get("message", "")
             patience_s = _SCALE_UP_S if scaling_up else _SCHEDULE_S
-            remedy = "free or add room on the nodes, or lower the requests in an --overlay"
+            remedy = _VOLUME_REMEDY if "PersistentVolumeClaim" in message else _ROOM_REMEDY
             yield Trouble(name, reason, message, remedy, patience_s)
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
         waiting = container.get("state", {}).get("waiting") or {}
@@ -54,13 +56,15 @@ def pod_troubles(pod: Json, *, scaling_up: bool = False) -> Iterator[Trouble]:
 
 
 def refused_pods(events: list[Json], run_id: str) -> Iterator[Trouble]:
-    """Pods that the cluster would not even let be made: quotas, admission, pod security."""
+    """Pods that the cluster would not even let be made: quotas, admission, pod security; one for each owner."""
+    messages = {}
     for event in events:
         owner = event.get("involvedObject", {})
         if event.get("reason") == "FailedCreate" and run_id in owner.get("name", ""):
-            remedy = "lift what refuses it, or fit the run to it in an --overlay"
-            who = f"{owner.get('kind', 'object')} {owner['name']}"
-            yield Trouble(who, "the cluster refuses its pods", event.get("message", ""), remedy, _SOON_S)
+            messages[f"{owner.get('kind', 'object')} {owner['name']}"] = event.get("message", "")
+    for who, message in messages.items():
+        remedy = "lift what refuses it, or fit the run to it in an --overlay"
+        yield Trouble(who, "the cluster refuses its pods", message, remedy, _SOON_S)
 
 
 def is_scaling_up(events: list[Json], pod: Json) -> bool:
@@ -70,6 +74,14 @@ def is_scaling_up(events: list[Json], pod: Json) -> bool:
         event.get("reason") == "TriggeredScaleUp" and event.get("involvedObject", {}).get("name") == name
         for event in events
     )
+
+
+def together(troubles: list[Trouble]) -> list[Trouble]:
+    """Troubles of the same reason told once, with everybody who has them."""
+    groups: dict[tuple[str, str], list[Trouble]] = {}
+    for trouble in troubles:
+        groups.setdefault((trouble.reason, trouble.message), []).append(trouble)
+    return [replace(group[0], who=", ".join(one.who for one in group)) for group in groups.values()]
 
 
 class Patience:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from gameday.cluster.conductor_state import Conductor, Standing, conductor_of, pod_path
-from gameday.cluster.diagnosis import Patience, Trouble, is_scaling_up, pod_troubles, refused_pods
+from gameday.cluster.diagnosis import Patience, Trouble, is_scaling_up, pod_troubles, refused_pods, together
 from gameday.cluster.mirroring import SENDER, SILENCE_S, Mirroring
 from gameday.cluster.run import CONDUCTOR, ClusterRun, run_directory_in
 from gameday.conductor import View
@@ -121,7 +121,8 @@ class Follower:
         troubles = self._troubles()
         fatal = self._patience.exhausted(troubles, time.monotonic()) or (troubles if out_of_time else [])
         if fatal:
-            raise NeverStarted(Problem(self._run.names.namespace, str(found), found.remedy) for found in fatal)
+            where = self._run.names.namespace
+            raise NeverStarted(Problem(where, str(found), found.remedy) for found in together(fatal))
         if out_of_time:
             what = f"the conductor does not run after {START_WITHIN_S / 60:.0f} minutes"
             raise NeverStarted([Problem(self._run.names.namespace, what, "see: kubectl describe pods")])

@@ -13,12 +13,15 @@ from gameday.cluster.following import Follower, NeverStarted, say
 from gameday.cluster.ledgers import await_reaper
 from gameday.cluster.run import CONDUCTOR, ClusterRun
 from gameday.conductor import View
+from gameday.inputs import discard_unused
 from gameday.live_view import LiveView
 from gameday.plain_view import PlainView
 from gameday.stop_signals import StopSignals
 from gameday.verdict_command import judge_and_print
 from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError
 from journal.exit_codes import ExitCode, gravest
+from journal.run_directory import RunDirectory
+from journal.timeline import EventKind, Phase, read_timeline
 
 _LOG_LINES = 20
 
@@ -37,6 +40,7 @@ def see_through(run: ClusterRun, stop: StopSignals, *, keep: bool, plain: bool) 
             conductor = follower.follow(view)
     except NeverStarted:
         _removed(run, keep=keep)
+        discard_unused(run.local)
         raise
     code = _brought_home(run, conductor)
     return gravest(code, _removed(run, keep=keep), ExitCode.INTERRUPTED if stop.received else ExitCode.PASS)
@@ -57,17 +61,27 @@ def _brought_home(run: ClusterRun, conductor: Conductor) -> ExitCode:
     """Fetches what is missing, hears what the reaper did, and judges it all."""
     if conductor.standing is not Standing.ENDED:
         say("the conductor takes far longer than its plan; what there is, is judged")
-    if conductor.was_cut_off:
-        why = f" ({conductor.reason})" if conductor.reason else ""
-        say(f"the conductor was cut off{why}; what it wrote is judged")
-    if not has_volume(run):
+    if has_volume(run):
+        fetch_rest(run, say)
+    elif run.local.manifest.exists():
+        say("the volume of the run is gone; what was copied before is judged")
+    else:
         say("the run did not begin, and there is nothing to fetch")
+        discard_unused(run.local)
         return ExitCode.INTERRUPTED
-    fetch_rest(run, say)
     if not run.local.manifest.exists():
         _say_last_words(run, conductor)
+        discard_unused(run.local)
         return conductor.own_code or ExitCode.HARNESS_DEFECT
+    if conductor.was_cut_off and not _ended_in_order(run.local):
+        why = f" ({conductor.reason})" if conductor.reason else ""
+        say(f"the conductor was cut off{why}; what it wrote is judged")
     return gravest(_told(lambda: await_reaper(run)), _told(lambda: judge_and_print(run.local)), conductor.own_code)
+
+
+def _ended_in_order(run: RunDirectory) -> bool:
+    events, _ = read_timeline(run.timeline)
+    return any(event.kind is EventKind.PHASE and event.data.get("phase") == Phase.ENDED for event in events)
 
 
 def _told(step: Callable[[], ExitCode | None]) -> ExitCode:

@@ -1,10 +1,8 @@
 """Whatever is killed or cut off in a fault, it is undone by its expiry, or by the API server's return, and 5 s."""
 
-import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 
@@ -15,13 +13,13 @@ from chaos.platforms.kubernetes.pods import Pod
 from chaos.record import Record
 from chaos.recover import recover_all, tell_epitaphs
 from journal.run_directory import RunDirectory
+from tests.cluster.api_server import stopped_api_server
 from tests.cluster.fault_scene import Scene, evidence_of, fault_scene, fault_states, resources_of
 from tests.cluster.support import DeployedTarget, wait_until
 
 DURATION_S = 8
 GRACE_S = 5.0
 STOPPED_S = 10.0  # longer than any request is waited for, shorter than what nodes notice
-API_SERVER_PID = "GAMEDAY_TEST_APISERVER_PID"
 
 
 @pytest.fixture
@@ -136,7 +134,7 @@ def test_the_api_server_stands_still(
     scene: Scene, reaper: Popen[str], before: Pod, run: RunDirectory, *, killed: bool
 ) -> None:
     process, record = throttled(scene, run)
-    with _stopped_api_server():
+    with stopped_api_server():
         if killed:
             process.kill()
         time.sleep(max(STOPPED_S, seconds_until(record.expires_at_ns) + 1))
@@ -146,17 +144,3 @@ def test_the_api_server_stands_still(
     print(f"reverted {time.monotonic() - returned_s:.1f} s after the API server's return")
     process.wait(timeout=60)
     wait_until(lambda: "proven" in fault_states(run))
-
-
-@contextmanager
-def _stopped_api_server() -> Iterator[None]:
-    """Stops the process that a file names, where the tests are told of one; a cluster of others is left alone."""
-    file = os.environ.get(API_SERVER_PID)
-    if not file:
-        pytest.skip(f"{API_SERVER_PID} names no file with the API server's process id")
-    pid = int(Path(file).read_text())
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gameday.cluster.diagnosis import Patience, Trouble, is_scaling_up, pod_troubles, refused_pods
+from gameday.cluster.diagnosis import Patience, Trouble, is_scaling_up, pod_troubles, refused_pods, together
 
 
 def pod(phase: str = "Pending", **status: Any) -> Any:
@@ -34,7 +34,7 @@ def test_a_container_that_cannot_be_made_is_named_with_the_clusters_own_words(re
 
 def test_a_pod_that_fits_nowhere_is_named() -> None:
     (trouble,) = pod_troubles(UNSCHEDULABLE)
-    assert str(trouble) == "conductor-1 does not start: Unschedulable: Insufficient cpu"
+    assert str(trouble) == "cannot start conductor-1: Unschedulable: Insufficient cpu"
 
 
 def test_a_pod_for_which_a_node_is_on_its_way_is_waited_for() -> None:
@@ -79,3 +79,12 @@ def test_patience_ends_only_for_what_lasts() -> None:
     assert patience.exhausted([lasting, passing], 0) == []
     assert patience.exhausted([lasting], 5) == []
     assert patience.exhausted([lasting, passing], 10) == [lasting]
+
+
+def test_the_same_reason_is_told_once_with_all_who_have_it() -> None:
+    pulls = [Trouble(who, "ErrImagePull", "not found", "push it", 20) for who in ("a", "b")]
+    told = together([*pulls, Trouble("c", "Unschedulable", "", "", 60)])
+    assert [str(trouble) for trouble in told] == [
+        "cannot start a, b: ErrImagePull: not found",
+        "cannot start c: Unschedulable",
+    ]
