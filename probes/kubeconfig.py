@@ -1,4 +1,4 @@
-"""Which cluster is meant, and how to prove who we are: the pod's own service account, else a kubeconfig."""
+"""Which cluster is meant, and how to prove who we are: as for kubectl, a kubeconfig that is named, else our pod's."""
 
 import os
 
@@ -8,18 +8,24 @@ from kubernetes.config import ConfigException, load_incluster_config, load_kube_
 
 from journal.errors import CommandError, Problem
 
+CONTEXT = "GAMEDAY_CONTEXT"
+
 
 def cluster_configuration(context: str | None = None) -> Configuration:
-    """The cluster around this pod, else the one that the kubeconfig names, or its other `context`.
+    """The cluster of the `context`, which GAMEDAY_CONTEXT may name too, or of KUBECONFIG; else the one around this pod.
 
     Raises:
         CommandError: there is no kubeconfig, or it cannot be used.
     """
-    configuration = Configuration()
-    try:
-        load_incluster_config(configuration)
-    except ConfigException:
-        _load_kubeconfig(configuration, context)
+    configuration, context = Configuration(), context or os.environ.get(CONTEXT) or None
+    if context is None and not os.environ.get("KUBECONFIG"):
+        try:
+            load_incluster_config(configuration)
+        except ConfigException:
+            pass  # not in a pod
+        else:
+            return configuration
+    _load_kubeconfig(configuration, context)
     return configuration
 
 

@@ -39,6 +39,7 @@ from gameday.stop_signals import StopSignals
 from journal.exit_codes import ExitCode
 from journal.profile import Profile
 from journal.run_directory import make_run_directory, new_run_id
+from probes.kubeconfig import CONTEXT
 from probes.kubernetes_api import KubernetesApi
 
 _context_option = click.option(
@@ -191,8 +192,10 @@ def _preface(names: RunNames, profile: Profile) -> Iterator[str]:
 @_namespace_option
 def recover(context: str | None, namespace: str) -> ExitCode:
     """Reverts every fault that a ledger of the namespace still holds; safe at any time, the reapers do the same."""
+    if context:
+        os.environ[CONTEXT] = context  # for the faults' own ways to the cluster
     with refusals_explained():
-        recovery = recover_all_in(KubernetesApi.connect(context=context), namespace)
+        recovery = recover_all_in(KubernetesApi.connect(), namespace)
     return print_recovery(recovery)
 
 

@@ -18,7 +18,7 @@ from journal.mirror import Receiver
 from journal.timeline import Event, EventKind, Phase
 from probes.kubernetes_api import Json
 
-TICK_S, LOOK_EVERY_S = 0.2, 2.0
+TICK_S, LOOK_EVERY_S = 0.2, 1.0
 START_WITHIN_S = 600.0
 UNREACHABLE_FOR_S = 600.0
 OVERTIME_S = 900.0
@@ -49,11 +49,11 @@ class Follower:
         """
         ends_s = time.monotonic() + START_WITHIN_S
         while self.conductor.standing is Standing.WAITING:
-            self._look()
+            looked = self._look()
             self._hand_on_stop()
-            if self.conductor.standing is Standing.WAITING:
-                self._diagnose(time.monotonic() > ends_s)
-                time.sleep(TICK_S)
+            if looked and self.conductor.standing is Standing.WAITING:
+                self._diagnose(out_of_time=time.monotonic() > ends_s)
+            time.sleep(TICK_S)
         return self.conductor
 
     def follow(self, view: View) -> Conductor:
@@ -68,10 +68,10 @@ class Follower:
             while not self._has_ended() and time.monotonic() < ends_s:
                 view.refresh(progress, [*progress.refresh(), *link.news(progress)])
                 time.sleep(TICK_S)
-                self._look()
+                looked = self._look()
                 self._hand_on_stop()
-                if progress.phase in {None, Phase.CHECK}:
-                    self._diagnose(False)
+                if looked and progress.phase in {None, Phase.CHECK}:
+                    self._diagnose()  # the workers may be what does not start
         view.refresh(progress, progress.refresh())
         return self.conductor
 
@@ -82,10 +82,11 @@ class Follower:
         run = self._run
         return lambda: run.kubectl.exec(run.names.namespace, self.conductor.pod, CONDUCTOR, [*SENDER, directory])
 
-    def _look(self) -> None:
-        now_s = time.monotonic()
-        if now_s < self._look_at_s:
-            return
+    def _look(self) -> bool:
+        """Looks at the pods, not too often; whether there was anything to see."""
+        if time.monotonic() < self._look_at_s:
+            return False
+        self._look_at_s = time.monotonic() + LOOK_EVERY_S
         try:
             self._pods = self._run.pods()
             self.conductor = conductor_of(self._pods, self._run.conductor_job())
@@ -94,18 +95,16 @@ class Follower:
             if isinstance(error, ClusterRefused) and not error.passing:
                 raise
             if time.monotonic() - self._answered_s > UNREACHABLE_FOR_S:
-                raise ClusterUnreachable(
-                    f"no answer for {UNREACHABLE_FOR_S / 60:.0f} minutes ({error}); the run goes on without this "
-                    f"command, see: gameday k8s attach {self._run.names.run_id}"
-                ) from error
-        self._look_at_s = time.monotonic() + LOOK_EVERY_S
+                raise ClusterUnreachable(f"no answer for {UNREACHABLE_FOR_S / 60:.0f} minutes: {error}") from error
+            return False
+        return True
 
     def _hand_on_stop(self) -> None:
         """Asks the conductor, once, to end in order: it reverts, judges, and writes what it knows."""
         if self._stop.received is None or self._asked_to_end:
             return
         try:
-            if self.conductor.pod:
+            if self.conductor.standing is Standing.RUNNING:
                 self._run.api.delete(pod_path(self._run.names, self.conductor.pod))
             else:
                 self._run.api.delete(self._run.names.path("jobs", CONDUCTOR, "apis/batch/v1"))
@@ -117,7 +116,7 @@ class Follower:
         self._asked_to_end = True
         self._look_at_s = 0.0
 
-    def _diagnose(self, out_of_time: bool) -> None:
+    def _diagnose(self, *, out_of_time: bool = False) -> None:
         troubles = self._troubles()
         fatal = self._patience.exhausted(troubles, time.monotonic()) or (troubles if out_of_time else [])
         if fatal:

@@ -18,7 +18,7 @@ from gameday.live_view import LiveView
 from gameday.plain_view import PlainView
 from gameday.stop_signals import StopSignals
 from gameday.verdict_command import judge_and_print
-from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError
+from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError, Interrupted
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, read_timeline
@@ -33,17 +33,26 @@ def see_through(run: ClusterRun, stop: StopSignals, *, keep: bool, plain: bool) 
         NeverStarted: its pods cannot start; it was cleaned up, unless it is to be kept.
         ClusterUnreachable: the cluster did not answer for too long; the run goes on.
     """
-    follower = Follower(run, stop)
     try:
-        follower.await_start()
-        with _view(run, plain=plain) as view:
-            conductor = follower.follow(view)
+        conductor = _followed(run, stop, plain=plain)
+        code = _brought_home(run, conductor)
     except NeverStarted:
         _removed(run, keep=keep)
         discard_unused(run.local)
         raise
-    code = _brought_home(run, conductor)
+    except Interrupted:
+        raise  # its text says how to go on
+    except GamedayError:
+        say(f"nothing was removed from the cluster; to take the run up again: gameday k8s attach {run.names.run_id}")
+        raise
     return gravest(code, _removed(run, keep=keep), ExitCode.INTERRUPTED if stop.received else ExitCode.PASS)
+
+
+def _followed(run: ClusterRun, stop: StopSignals, *, plain: bool) -> Conductor:
+    follower = Follower(run, stop)
+    follower.await_start()
+    with _view(run, plain=plain) as view:
+        return follower.follow(view)
 
 
 @contextmanager

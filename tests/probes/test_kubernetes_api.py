@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
 from journal.errors import ClusterRefused, ClusterUnreachable, CommandError
 from journal.exit_codes import ExitCode
@@ -274,3 +275,14 @@ def test_a_context_that_the_kubeconfig_does_not_have_is_the_commands_fault(
     monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")))
     with pytest.raises(CommandError, match="elsewhere"):
         KubernetesApi.connect(context="elsewhere")
+
+
+def test_the_environment_may_name_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = yaml.safe_load(write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1").read_text())
+    written["clusters"].append({"name": "other", "cluster": {"server": "http://127.0.0.1:2"}})
+    written["contexts"].append({"name": "other", "context": {"cluster": "other", "user": written["users"][0]["name"]}})
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(written))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    assert KubernetesApi.connect().server == "http://127.0.0.1:1"
+    monkeypatch.setenv("GAMEDAY_CONTEXT", "other")
+    assert KubernetesApi.connect().server == "http://127.0.0.1:2"

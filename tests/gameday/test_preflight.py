@@ -1,0 +1,46 @@
+"""A profile of a cluster is held against what may be loaded and broken; a plan's faults need a way to the target."""
+
+from dataclasses import replace
+
+import pytest
+
+from gameday.preflight import check_plan, check_profile
+from gameday.sources import load_profile
+from journal.errors import PlanError, ProfileError
+from journal.plan import Load, Plan, PlannedFault, Stage
+from journal.profile import Cluster, Platform, Profile
+
+KUBERNETES = load_profile("kubernetes")
+FAULT = PlannedFault(id="F1", experiment="kill-api-pod", at_s=1)
+PLAN = Plan(name="p", load=Load(stages=(Stage(users=1, duration_s=60),), mix={}), faults=(FAULT,))
+
+
+def with_platform(**changes: object) -> Profile:
+    return replace(KUBERNETES, platform=replace(KUBERNETES.platform, **changes))
+
+
+def test_the_packaged_profile_of_a_cluster_is_sound_and_a_plan_may_have_faults() -> None:
+    check_profile(KUBERNETES)
+    check_plan(PLAN, KUBERNETES, [])
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        (replace(KUBERNETES, base_url=None), "base_url: is missing"),
+        (replace(KUBERNETES, base_url="http://elsewhere:1"), "elsewhere is not among allowed_hosts"),
+        (with_platform(state_file="state.json"), "platform.state_file: is for a target on this machine"),
+        (with_platform(cluster=Cluster(namespace="kube-system")), "kube-system is not among allowed_namespaces"),
+    ],
+)
+def test_a_profile_of_a_cluster_that_contradicts_itself_is_refused(profile: Profile, said: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        check_profile(profile)
+    assert said in str(caught.value)
+
+
+def test_faults_without_a_way_to_the_target_are_refused() -> None:
+    profile = replace(KUBERNETES, platform=Platform(kind="none"))
+    with pytest.raises(PlanError) as caught:
+        check_plan(PLAN, profile, [])
+    assert "set platform.kind to kubernetes" in str(caught.value)
