@@ -37,7 +37,7 @@ def take_lock(directory: Path) -> int | None:
 
 
 def is_watched(directory: Path) -> bool:
-    """Whether a reaper lives; it asks with a shared lock, since one that excludes others would look to them like a reaper."""
+    """Whether a reaper lives; asked with a shared lock, since one that excludes others would look like a reaper."""
     lock = _try_lock(directory, fcntl.LOCK_SH)
     if lock is None:
         return True
