@@ -20,6 +20,7 @@ MATERIAL_MIB = 16.0
 """Allocators, caches and late imports take some MiB in the first minutes: no smaller growth is ever called a leak."""
 
 SHORTEST_CLEAN_H = 1.0
+_BY_WORKING_SET = "; judged by its working set, which holds page cache too, as its own memory was not told"
 _BINS = 32
 _UNDECLARED_WARM_UP = 0.25
 _MIB = 1024 * 1024
@@ -61,8 +62,15 @@ def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterat
         )
 
 
+def is_working_set(evidence: Evidence, series: ReadingSeries) -> bool:
+    """Whether nothing is known of an incarnation but the working set of its container, which holds page cache too."""
+    return evidence.manifest.readings.of_containers and not (series.uss_bytes > 0).all()
+
+
 def floor_series(evidence: Evidence, series: ReadingSeries) -> FloorSeries:
     """What is judged of one incarnation: private memory (USS), or RSS where that could not be read.
+
+    Of a container these are its anonymous memory and its working set.
 
     Its time in the load phase, whose warm-up is over; of a process that began later, not its first quarter either.
     """
@@ -87,12 +95,14 @@ def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: float) -> MemoryResult:
-    floors = [floor_series(evidence, series) for series in incarnations]
-    floor = max(floors, key=lambda floor: floor.at_h[-1] - floor.at_h[0] if floor.at_h.size else -1.0)
+    floors = [(floor_series(evidence, series), series) for series in incarnations]
+    floor, longest = max(floors, key=lambda each: each[0].at_h[-1] - each[0].at_h[0] if each[0].at_h.size else -1.0)
     subject, role = incarnations[0].subject, incarnations[0].role
     bins = min(_BINS, floor.at_h.size)
     when, level = bin_means(floor.at_h, floor.mib, bins) if bins >= FEWEST_POINTS else (floor.at_h, floor.mib)
-    judged = _decide(when, level, floor, role, tolerance) if when.size >= FEWEST_POINTS <= bins else _TOO_FEW
+    cached = is_working_set(evidence, longest)
+    excuse = "as a data store may" if role in DATA_STORES else "which files in its cache may explain" if cached else ""
+    judged = _decide(when, level, floor, tolerance, excuse) if when.size >= FEWEST_POINTS <= bins else _TOO_FEW
     return MemoryResult(
         subject=subject,
         role=role,
@@ -105,7 +115,7 @@ def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: flo
         end_mib=float(floor.mib[-1]) if floor.mib.size else None,
         shape=judged.shape,
         hours_needed=judged.hours_needed,
-        reason=f"{subject} {judged.reason}",
+        reason=f"{subject} {judged.reason}{_BY_WORKING_SET if cached else ''}",
     )
 
 
@@ -121,8 +131,10 @@ class _Judged:
 _TOO_FEW = _Judged(State.INCONCLUSIVE, Estimate(value=None), "unknown", None, "has too few readings of its memory")
 
 
-def _decide(when: Floats, level: Floats, floor: FloorSeries, role: str, tolerance: float) -> _Judged:
+def _decide(when: Floats, level: Floats, floor: FloorSeries, tolerance: float, excuse: str) -> _Judged:
     """Leak: the lower 99 % bound of a straight and material rise is above the tolerance. Clean: the upper is below it.
+
+    A rise for which there is an excuse proves no leak.
 
     Clean also takes an hour, and the time after which a slope as large as the tolerance would have shown.
     """
@@ -132,8 +144,8 @@ def _decide(when: Floats, level: Floats, floor: FloorSeries, role: str, toleranc
     span_h = float(floor.at_h[-1] - floor.at_h[0])
     words = f"{slope.value:+.1f} MiB/h ({slope.low:+.1f} to {slope.high:+.1f}, tolerance {tolerance:g})"
     if looks == "line" and slope.low * span_h > MATERIAL_MIB:
-        if role in DATA_STORES:
-            return _Judged(State.INCONCLUSIVE, estimate, "growth", None, f"grows {words}, as a data store may")
+        if excuse:
+            return _Judged(State.INCONCLUSIVE, estimate, "growth", None, f"grows {words}, {excuse}")
         return _Judged(State.FAIL, estimate, "leak", None, f"leaks {words}")
     sigma, phi = residual_noise(floor.at_h, floor.mib)
     total_h = max(SHORTEST_CLEAN_H, hours_needed(sigma, phi, span_h / (floor.at_h.size - 1), tolerance))

@@ -1,10 +1,16 @@
 """Runs the command line, and turns whatever ends it into the exit codes of the design."""
 
+import os
+import signal
 import sys
 import traceback
 from typing import NoReturn
 
 import click
+
+# the first process of a container ignores every signal that it does not handle, and the imports below take a second
+if os.getpid() == 1:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(130))
 
 from gameday.cli import gameday
 from journal.errors import GamedayError

@@ -54,6 +54,9 @@ def _stages(plan: Plan) -> str:
 
 def _candidates(profile: Profile) -> str:
     """The processes that faults could reach, as far as they are known before the start."""
+    if profile.platform.kind == "kubernetes":
+        cluster = profile.platform.cluster
+        return f"acts on pods of {cluster.namespace}: {cluster.api_selector} or {cluster.redis_selector}"
     if profile.base_url is None:
         return f"acts on one of api-0 to api-{profile.embedded.replicas - 1}, or on redis, as the experiment says"
     try:

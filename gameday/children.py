@@ -48,6 +48,21 @@ def spawn(
         )
 
 
+def spawn_piped(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts a child in a session of its own with pipes to its three standard streams.
+
+    The kernel kills it when the thread ends that started it.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_tie_to_parent(os.getpid(), signal.SIGKILL),  # noqa: PLW1509  # touches no lock of ours
+    )
+
+
 def wait(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
     """Whether the process ended within the time."""
     try:

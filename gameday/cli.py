@@ -2,8 +2,6 @@
 
 import os
 import sys
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,23 +9,36 @@ from rich.console import Console
 
 from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
-from gameday.check_report import Checked, check_lines
+from gameday.check_report import check_lines
+from gameday.cluster.commands import k8s
 from gameday.conductor import Job, View, conduct
-from gameday.forecast import describe_journeys, forecast_gates
+from gameday.inputs import (
+    check_run_id,
+    default_directory,
+    out_option,
+    plain_option,
+    plan_argument,
+    read_checked,
+    state_option,
+    tell_undecidable,
+)
 from gameday.live_view import LiveView
-from gameday.options import Overrides, overridden
+from gameday.locust_processes import Address, MetricsAt, worker_command
+from gameday.options import Overrides
 from gameday.plain_view import PlainView
-from gameday.preflight import check_plan, check_profile
-from gameday.sources import load_plan, load_profile, packaged
+from gameday.recovery_report import print_recovery
+from gameday.sources import load_plan, packaged
 from gameday.starter import write_starter_files
 from gameday.verdict_command import judge_and_print
-from journal.errors import BadInput, GamedayError, Problem
+from journal.errors import GamedayError
 from journal.exit_codes import ExitCode, gravest
-from journal.plan import Plan
-from journal.profile import Profile
-from journal.run_directory import RunDirectory, make_run_directory
+from journal.run_directory import RunDirectory, make_run_directory, new_run_id
 
 _EXIT_CODES = "Exit codes: " + " · ".join(f"{code.value} {code.meaning}" for code in ExitCode)
+
+_profile_option = click.option(
+    "--profile", default="embedded", show_default=True, help="Name or file of the target's profile."
+)
 
 
 @click.group(epilog=_EXIT_CODES)
@@ -36,48 +47,20 @@ def gameday() -> None:
     """Load and chaos game days for the AIA platform, with a verdict that can be trusted."""
 
 
-def _plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Plan, Profile]:
-    """Both records, or one error with the problems of both."""
-    problems: list[Problem] = []
-    records: list[Plan | Profile] = []
-    for load, name in ((load_plan, plan), (load_profile, profile)):
-        try:
-            records.append(load(name))
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(problems)
-    checked_plan, checked_profile = records
-    assert isinstance(checked_plan, Plan)
-    assert isinstance(checked_profile, Profile)
-    return overridden(checked_plan, checked_profile, overrides)
-
-
-def _check(plan: Plan, profile: Profile) -> Checked:
-    check_profile(profile)
-    journeys = describe_journeys()
-    check_plan(plan, profile, journeys)
-    return Checked(plan, profile, list(forecast_gates(plan, journeys)))
-
-
-_plan_argument = click.argument("plan", metavar="PLAN")
-_profile_option = click.option(
-    "--profile", default="embedded", show_default=True, help="Name or file of the target's profile."
-)
-_state_option = click.option(
-    "--state-file", default="", metavar="FILE", help="Use the running target that wrote this state file."
-)
-
-
 @gameday.command()
-@_plan_argument
+@plan_argument
 @_profile_option
-@_state_option
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory to make (default: runs/TIME-PLAN).")
+@state_option
+@out_option
 @click.option("--seed", type=click.IntRange(min=0), help="Replaces the plan's seed.")
 @click.option("--defect", "defects", multiple=True, help="Plants a defect in the embedded target; see the documents.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), default=0, help="Serves Prometheus metrics of the run.")
-@click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address that serves them.")
+@click.option("--run-id", callback=check_run_id, metavar="ID", help="The id of the run (default: a new one).")
+@click.option(
+    "--workers-at", metavar="HOST:PORT", help="Await the workers there (`gameday worker`), instead of starting them."
+)
+@plain_option
 def run(
     *,
     plan: str,
@@ -87,22 +70,38 @@ def run(
     seed: int | None,
     defects: tuple[str, ...],
     metrics_port: int,
+    metrics_host: str,
+    run_id: str | None,
+    workers_at: str | None,
     plain: bool,
 ) -> ExitCode:
     """Runs PLAN (a file, or the name of one that comes with the harness) and exits by its verdict."""
-    overrides = Overrides(state_file=state_file, seed=seed, defects=defects)
-    checked = _check(*_plan_and_profile(plan, profile, overrides))
-    for gate in checked.undecidable:
-        click.echo(
-            f"note: {gate.gate} of {gate.subject} will get about {gate.samples} samples, {gate.needed} are needed"
-        )
-    directory = make_run_directory(out or _default_directory(checked.plan.name))
-    job = Job(checked.plan, checked.profile, directory, ("gameday", *sys.argv[1:]), metrics_port=metrics_port)
+    address = Address.parse(workers_at, "--workers-at") if workers_at else None
+    checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
+    tell_undecidable(checked)
+    job = Job(
+        checked.plan,
+        checked.profile,
+        run=make_run_directory(out or default_directory(checked.plan.name)),
+        command=("gameday", *sys.argv[1:]),
+        run_id=run_id or new_run_id(),
+        workers_at=address,
+        metrics=MetricsAt(metrics_host, metrics_port),
+    )
     code = _conduct(job, plain=plain)
-    if not directory.manifest.exists():
-        _discard(directory)
+    if not job.run.manifest.exists():
+        _discard(job.run)
         return code
-    return gravest(judge_and_print(directory), code)
+    return gravest(judge_and_print(job.run), code)
+
+
+@gameday.command()
+@click.option("--master", required=True, metavar="HOST:PORT", help="Where `gameday run --workers-at` listens.")
+def worker(master: str) -> None:
+    """Generates load for a master elsewhere: waits for it, does what it says, ends with it."""
+    command = worker_command(Address.parse(master, "--master"))
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606  # becomes the worker itself
 
 
 def _conduct(job: Job, *, plain: bool) -> ExitCode:
@@ -122,12 +121,6 @@ def _conduct(job: Job, *, plain: bool) -> ExitCode:
     return ExitCode.PASS
 
 
-def _default_directory(name: str) -> Path:
-    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
-    safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)
-    return Path("runs") / f"{stamp}-{safe}"
-
-
 def _discard(directory: RunDirectory) -> None:
     """A run that never began leaves only its logs, and those only if they say something."""
     for log in directory.logs.iterdir():
@@ -139,15 +132,15 @@ def _discard(directory: RunDirectory) -> None:
 
 
 @gameday.command()
-@_plan_argument
+@plan_argument
 @_profile_option
-@_state_option
+@state_option
 def check(plan: str, profile: str, state_file: str) -> ExitCode:
     """Checks PLAN against the profile and predicts the samples of each gate; sends nothing.
 
     Exits 3 when a required gate cannot decide.
     """
-    checked = _check(*_plan_and_profile(plan, profile, Overrides(state_file=state_file)))
+    checked = read_checked(plan, profile, Overrides(state_file=state_file))
     for line in check_lines(checked):
         click.echo(line)
     return ExitCode.INCONCLUSIVE if checked.undecidable else ExitCode.PASS
@@ -164,14 +157,7 @@ def report(run_directory: Path) -> ExitCode:
 @click.option("--ledger", metavar="LEDGER", help="A directory, or kubernetes:NAMESPACE/NAME (default: this machine's).")
 def recover(ledger: str | None) -> ExitCode:
     """Reverts every fault that is still open on this machine, or in a cluster; safe to call at any time."""
-    recovery = recover_all(open_ledger(ledger) if ledger else default_ledger(os.environ))
-    for record in recovery.reverted:
-        click.echo(f"reverted {record.label}")
-    for problem in recovery.failed:
-        click.echo(f"gameday: {problem}", err=True)
-    if not recovery.reverted and not recovery.failed:
-        click.echo("nothing to recover: no fault is open")
-    return ExitCode.PASS if recovery.complete else ExitCode.NOT_REVERTED
+    return print_recovery(recover_all(open_ledger(ledger) if ledger else default_ledger(os.environ)))
 
 
 @gameday.command()
@@ -190,6 +176,9 @@ def plans() -> ExitCode:
     for name, path in packaged("plan").items():
         click.echo(f"{name:<12} {load_plan(str(path)).description}")
     return ExitCode.PASS
+
+
+gameday.add_command(k8s)
 
 
 @gameday.group()

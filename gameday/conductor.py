@@ -4,7 +4,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +15,9 @@ from gameday.children import Children, end, spawn
 from gameday.embedded_target import start_embedded_target
 from gameday.fault_schedule import Aim, FaultSchedule
 from gameday.guard import breach
-from gameday.locust_processes import free_port, master_command, worker_command
+from gameday.locust_processes import Address, MetricsAt, free_address, master_command, worker_command
+from gameday.observers import Observers, observers
 from gameday.progress import Progress
-from gameday.readings_thread import ReadingsThread
 from gameday.stop_signals import StopSignals
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.manifest import Manifest, installed_versions, this_machine, write_manifest
@@ -32,6 +32,7 @@ from probes.target_state import read_target_state
 TICK_S = 0.2
 REVERT_PATIENCE_S = 5.0
 END_MARGIN_S = 45.0
+OWN_WORKERS_WITHIN_S, WORKERS_WITHIN_S = 60.0, 240.0
 
 
 class View(Protocol):
@@ -43,14 +44,20 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done."""
+    """One run to be done; with `workers_at` the master listens there, and the workers come from elsewhere."""
 
     plan: Plan
     profile: Profile
     run: RunDirectory
     command: tuple[str, ...]
     run_id: str = field(default_factory=new_run_id)
-    metrics_port: int = 0
+    workers_at: Address | None = None
+    metrics: MetricsAt = field(default_factory=MetricsAt)
+
+    @property
+    def workers_within_s(self) -> float:
+        """How long the master waits for its workers: pods may still have to fetch their image."""
+        return WORKERS_WITHIN_S if self.workers_at else OWN_WORKERS_WITHIN_S
 
 
 @dataclass(frozen=True)
@@ -86,11 +93,12 @@ def conduct(job: Job, view: View) -> None:
     with StopSignals() as stop, _target(job) as target:
         if not is_ready(target.base_url):
             raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
-        write_manifest(job.run.manifest, _manifest(job, target))
-        _Conductor(job, target, view, stop).run()
+        watch = observers(job.profile, target.state_file)
+        write_manifest(job.run.manifest, _manifest(job, target, watch))
+        _Conductor(job, target, view, stop).run(watch)
 
 
-def _manifest(job: Job, target: TargetAccess) -> Manifest:
+def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
     return Manifest(
         run_id=job.run_id,
         created_at_ns=time.time_ns(),
@@ -100,6 +108,7 @@ def _manifest(job: Job, target: TargetAccess) -> Manifest:
         profile=job.profile,
         machine=this_machine(),
         versions=installed_versions(),
+        readings=watch.origin,
     )
 
 
@@ -116,16 +125,16 @@ class _Conductor:
         self._stopped = False
 
     def _aim(self) -> Aim:
-        return Aim(self._target.base_url, self._target.state_file or Path())
+        return Aim(self._target.base_url, self._target.state_file)
 
-    def run(self) -> None:
+    def run(self, watch: Observers) -> None:
+        """Everything from the first phase to the last."""
         self._timeline.write(EventKind.PHASE, phase=Phase.CHECK)
         with ExitStack() as stack:
             stack.callback(self._timeline.close)
+            stack.enter_context(watch.at_work(self._run, self._timeline))
             stack.callback(self._recover)
             stack.enter_context(self._children)
-            if self._target.state_file is not None:
-                stack.enter_context(ReadingsThread(self._run, self._target.state_file, self._timeline))
             self._note_counters("before")
             self._start_load()
             self._follow_load()
@@ -134,23 +143,25 @@ class _Conductor:
         self._view.refresh(self._progress, self._progress.refresh())
 
     def _start_load(self) -> None:
-        port, load = free_port(), self._job.plan.load
+        job = self._job
+        at = job.workers_at or free_address()
         command = master_command(
             self._run,
             base_url=self._target.base_url,
-            port=port,
-            workers=load.workers,
-            metrics_port=self._job.metrics_port,
+            at=at,
+            workers=job.plan.load.workers,
+            workers_within_s=job.workers_within_s,
+            metrics=job.metrics,
         )
         self._children.start("master", spawn(command, log=self._run.logs / "master.log"))
-        for index in range(load.workers):
-            command = worker_command(base_url=self._target.base_url, port=port)
+        for index in range(0 if job.workers_at else job.plan.load.workers):
             log = self._run.logs / f"worker-{index}.log"
-            self._children.start(f"worker-{index}", spawn(command, log=log))
+            self._children.start(f"worker-{index}", spawn(worker_command(at), log=log))
 
     def _follow_load(self) -> None:
-        master = self._children["master"]
-        deadline = time.monotonic() + self._job.plan.load.duration_s + self._job.plan.load.drain_s + 2 * END_MARGIN_S
+        master, load = self._children["master"], self._job.plan.load
+        margin_s = self._job.workers_within_s + 2 * END_MARGIN_S
+        deadline = time.monotonic() + load.duration_s + load.drain_s + margin_s
         while master.poll() is None:
             self._tick()
             if time.monotonic() > deadline:
@@ -203,10 +214,14 @@ class _Conductor:
 
     def _recover(self) -> None:
         """Whatever the experiments left open is reverted here, however the run ends."""
-        ledger = default_ledger(os.environ)
-        recover_all(ledger, run_id=self._job.run_id)
-        with suppress(GamedayError):  # the cluster's API server may be away; the reports do without, then
+        try:
+            ledger = default_ledger(os.environ)
+            recover_all(ledger, run_id=self._job.run_id)
             tell_epitaphs(ledger, self._job.run_id, self._run.path)
+        except GamedayError as error:
+            # of a fault that is not proven to be reverted the verdict tells by itself
+            message = f"the ledger could not be read at the end, what it holds is left to the reaper: {error}"
+            self._timeline.write(EventKind.WARNING, message=message)
 
     def _note_counters(self, when: str) -> None:
         """The target's own account, where it keeps one."""

@@ -16,10 +16,10 @@ from journal.timeline import EventKind, FaultState, Timeline
 
 @dataclass(frozen=True)
 class Aim:
-    """Where experiments act: the target's address and its state file; seed and label come from the manifest."""
+    """Where experiments act: the target's address and its state file, if it has one; all else is in the manifest."""
 
     base_url: str
-    state_file: Path
+    state_file: Path | None
 
 
 def experiment_command(fault: PlannedFault, run: RunDirectory, aim: Aim) -> list[str]:
@@ -35,8 +35,11 @@ def experiment_command(fault: PlannedFault, run: RunDirectory, aim: Aim) -> list
         fault.id,
         "--run",
         str(run.path),
+        "--base-url",
+        aim.base_url,
     ]
-    command += ["--state-file", str(aim.state_file), "--base-url", aim.base_url]
+    if aim.state_file is not None:
+        command += ["--state-file", str(aim.state_file)]
     return [*command, *(part for key, value in fault.configuration.items() for part in ("--set", f"{key}={value}"))]
 
 

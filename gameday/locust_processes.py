@@ -2,18 +2,43 @@
 
 import socket
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from journal.errors import HarnessDefect
+from journal.errors import CommandError, HarnessDefect, Problem
 from journal.run_directory import RunDirectory
 
 
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
+@dataclass(frozen=True)
+class Address:
+    """A host, or an address of it, and a TCP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> "Address":
+        """The address written as HOST:PORT. Raises CommandError, which names the option."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise CommandError([Problem(option, f"{text!r} is no HOST:PORT", "write for example 0.0.0.0:5557")])
+        return cls(host, int(port))
+
+
+@dataclass(frozen=True)
+class MetricsAt:
+    """Where the master serves the metrics of the run; port 0: nowhere."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+def free_address() -> Address:
+    """A loopback address on which nobody listens at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return Address("127.0.0.1", int(probe.getsockname()[1]))
 
 
 def journeys_folder() -> Path:
@@ -29,15 +54,18 @@ def _locust(*options: str) -> list[str]:
     return [*command, *options]
 
 
-def master_command(run: RunDirectory, *, base_url: str, port: int, workers: int, metrics_port: int) -> list[str]:
+def master_command(
+    run: RunDirectory, *, base_url: str, at: Address, workers: int, workers_within_s: float, metrics: MetricsAt
+) -> list[str]:
     """The master of a conducted run: it waits for its workers, drives the stages of the manifest's plan, and ends."""
     return _locust(
-        *("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)),
-        *("--expect-workers", str(workers), "--expect-workers-max-wait", "60"),
-        *("--host", base_url, "--run-dir", str(run.path), "--metrics-port", str(metrics_port), "--only-summary"),
+        *("--master", "--master-bind-host", at.host, "--master-bind-port", str(at.port)),
+        *("--expect-workers", str(workers), "--expect-workers-max-wait", f"{workers_within_s:.0f}"),
+        *("--host", base_url, "--run-dir", str(run.path), "--only-summary"),
+        *("--metrics-host", metrics.host, "--metrics-port", str(metrics.port)),
     )
 
 
-def worker_command(*, base_url: str, port: int) -> list[str]:
-    """One worker; plan and profile reach it from the master."""
-    return _locust("--worker", "--master-host", "127.0.0.1", "--master-port", str(port), "--host", base_url)
+def worker_command(master: Address) -> list[str]:
+    """One worker; target, plan and profile reach it from the master, for which it waits up to five minutes."""
+    return _locust("--worker", "--master-host", master.host, "--master-port", str(master.port))

@@ -11,8 +11,8 @@ from journal.profile import Profile
 
 
 def check_profile(profile: Profile) -> None:
-    """Raises ProfileError when the profile's address may not be hit."""
-    problems = list(_address_problems(profile))
+    """Raises ProfileError when the profile's address may not be hit, or its namespace not be touched."""
+    problems = [*_address_problems(profile), *_cluster_problems(profile)]
     if problems:
         raise ProfileError(problems)
 
@@ -29,6 +29,20 @@ def _address_problems(profile: Profile) -> Iterator[Problem]:
         yield Problem(
             "profile: base_url", f"the host {address.hostname} is not among allowed_hosts ({allowed})", remedy
         )
+
+
+def _cluster_problems(profile: Profile) -> Iterator[Problem]:
+    platform, cluster = profile.platform, profile.platform.cluster
+    if platform.kind != "kubernetes":
+        return
+    if profile.base_url is None:
+        yield Problem("profile: base_url", "is missing, and in a cluster no embedded target is started", "name it")
+    if platform.state_file:
+        what = "is for a target on this machine, not for one in a cluster"
+        yield Problem("profile: platform.state_file", what, "remove it")
+    if cluster.namespace not in cluster.allowed_namespaces:
+        what = f"{cluster.namespace} is not among allowed_namespaces ({', '.join(cluster.allowed_namespaces)})"
+        yield Problem("profile: platform.cluster.namespace", what, "add it only if its pods may be broken")
 
 
 def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:
@@ -69,6 +83,12 @@ def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
             check_settings(fault.experiment, settings)
         except BadInput as error:
             yield from (Problem(f"plan: faults[{index}]", str(problem)) for problem in error.problems)
-    if plan.faults and profile.base_url is not None and not profile.platform.state_file:
+    if plan.faults and not _reaches_processes(profile):
         what = "the plan has faults, but the profile does not say how to reach the target's processes"
-        yield Problem("profile: platform.state_file", what, "name the target's state file, or run without faults")
+        remedy = "name the target's state file, or set platform.kind to kubernetes, or run without faults"
+        yield Problem("profile: platform.state_file", what, remedy)
+
+
+def _reaches_processes(profile: Profile) -> bool:
+    platform = profile.platform
+    return platform.kind == "kubernetes" or profile.base_url is None or bool(platform.state_file)

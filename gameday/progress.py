@@ -155,12 +155,12 @@ def describe(event: Event) -> str:
         return f"{data['fault_id']} {data['fault'] or data['experiment']} {data['state']} {data['target']}".rstrip()
     if event.kind is EventKind.INVARIANT and not data["violated"]:
         return ""
-    return _SENTENCES.get(event.kind, "").format_map(data)
+    return _SENTENCES.get(event.kind, "").format_map(data).rstrip()
 
 
 _SENTENCES = {
     EventKind.PHASE: "phase {phase}",
-    EventKind.TARGET: "{process} {state}",
+    EventKind.TARGET: "{process} {state} {reason}",
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",

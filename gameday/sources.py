@@ -24,6 +24,11 @@ def load_profile(name: str) -> Profile:
     return validate(Profile, read_document(_find(name, "profile", ProfileError), ProfileError), ProfileError)
 
 
+def text_of(name: str, kind: str) -> str:
+    """The text of a plan or profile that could be loaded, as somebody wrote it."""
+    return _find(name, kind, BadInput).read_text(encoding="utf-8")
+
+
 def packaged(kind: str) -> dict[str, Path]:
     """Name → file of everything of a kind ("plan", "profile") that comes with the harness."""
     folder = Path(str(resources.files(f"gameday.{kind}s")))

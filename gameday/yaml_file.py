@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from journal.errors import BadInput, Problem
 
 MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 50
 Record = TypeVar("Record")
 Place = tuple[str | int, ...]
 
@@ -43,7 +44,7 @@ def read_document(path: Path, error: type[BadInput]) -> Document:
     """The document in the file at `path`; problems are raised as `error`."""
     text = _text(path, error)
     try:
-        _refuse_aliases(path, text, error)
+        _refuse_hostile(path, text, error)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise error([Problem(str(path), "the file is empty", "see `gameday init` for an example")])
@@ -54,8 +55,6 @@ def read_document(path: Path, error: type[BadInput]) -> Document:
         return Document(str(path), yaml.safe_load(text), lines)
     except yaml.YAMLError as broken:
         raise error([_syntax_problem(path, broken)]) from broken
-    except RecursionError:
-        raise error([Problem(str(path), "is nested too deeply to be a plan or profile")]) from None
     except ValueError as broken:  # a scalar such as 2024-13-45 that YAML takes for a date
         raise error([Problem(str(path), f"holds a value that cannot be read: {broken}")]) from broken
 
@@ -73,11 +72,17 @@ def _text(path: Path, error: type[BadInput]) -> str:
         raise error([Problem(str(path), "is not a text file", "a plan or profile is YAML in UTF-8")]) from None
 
 
-def _refuse_aliases(path: Path, text: str, error: type[BadInput]) -> None:
-    aliases = (event for event in yaml.parse(text, Loader=yaml.SafeLoader) if isinstance(event, yaml.AliasEvent))
-    for alias in aliases:
-        where = f"{path}:{alias.start_mark.line + 1}" if alias.start_mark else str(path)
-        raise error([Problem(where, f"uses the alias *{alias.anchor}", "aliases are not read here; repeat the value")])
+def _refuse_hostile(path: Path, text: str, error: type[BadInput]) -> None:
+    """Aliases can stand for more than fits into memory, and deep nesting for more than the stack holds."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise error([Problem(str(path), "is nested too deeply to be a plan or profile")])
+        if isinstance(event, yaml.AliasEvent):
+            where = f"{path}:{event.start_mark.line + 1}" if event.start_mark else str(path)
+            remedy = "aliases are not read here; repeat the value"
+            raise error([Problem(where, f"uses the alias *{event.anchor}", remedy)])
 
 
 def _syntax_problem(path: Path, broken: yaml.YAMLError) -> Problem:

@@ -13,6 +13,7 @@ GamedayError
 ├── Interrupted              exit 130
 └── HarnessDefect            exit 70
     ├── ClusterRefused       the API server said no; carries the status
+    ├── MirrorBroken         the stream that copies a run directory was cut or damaged
     └── FaultRefused         a fault that may not or cannot be injected; nothing was changed
 """
 
@@ -103,14 +104,19 @@ class HarnessDefect(GamedayError):
 class ClusterRefused(HarnessDefect):
     """The cluster's API server answered with a no; whoever expected that one catches it by its status."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after_s: float = 0.0) -> None:
         self.status = status
+        self.retry_after_s = retry_after_s
         super().__init__(message)
 
     @property
     def passing(self) -> bool:
         """Whether the same request may be granted in a moment."""
         return self.status == 429 or self.status >= 500
+
+
+class MirrorBroken(HarnessDefect):
+    """The stream that copies a run directory was cut or damaged; asked again, it goes on where the copy ends."""
 
 
 class FaultRefused(HarnessDefect):

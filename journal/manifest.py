@@ -39,6 +39,19 @@ class Clock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadingsOrigin:
+    """Where the target's readings come from; `note` says why from no better place, or why there are none."""
+
+    source: str = "unknown"
+    note: str = ""
+
+    @property
+    def of_containers(self) -> bool:
+        """Whether they are about containers: then the resident memory is a working set, which holds page cache too."""
+        return self.source not in {"unknown", "none", "psutil"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a run was. `command` reproduces it; `created_at_ns` is in epoch nanoseconds."""
 
@@ -51,6 +64,7 @@ class Manifest:
     machine: Machine
     versions: dict[str, str]
     clock: Clock = field(default_factory=Clock)
+    readings: ReadingsOrigin = field(default_factory=ReadingsOrigin)
     schema: str = SCHEMA
 
 

@@ -10,7 +10,7 @@ from journal.records import from_json, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """The orders of one worker; `index` counts workers from 0 in the order in which they joined."""
+    """The orders of one worker; `index` counts from 0: the one that the worker brought along, else as they joined."""
 
     run_id: str
     worker: str

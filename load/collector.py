@@ -73,23 +73,29 @@ class Collector:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How the load went in one second: requests that ended, and the share of them that was slow or failed."""
+    """How the load went in one second: requests that ended, those that were slow or failed, those that failed."""
 
     users: int
     requests: int
     bad: int
+    failed: int
 
     @property
     def bad_share(self) -> float:
         """Bad requests by all requests, 0 when there were none."""
         return self.bad / self.requests if self.requests else 0.0
 
+    @property
+    def failed_share(self) -> float:
+        """Failed requests by all requests, 0 when there were none."""
+        return self.failed / self.requests if self.requests else 0.0
+
 
 def pulse(frames: list[Frame]) -> Pulse:
     """The newest second of which every worker in `frames` may have reported: the last but one."""
     seconds = sorted({frame.second for frame in frames})
     second = seconds[-2] if len(seconds) > 1 else -1
-    users = requests = bad = 0
+    users = requests = slow = failed = 0
     for frame in frames:
         if frame.second != second:
             continue
@@ -99,5 +105,8 @@ def pulse(frames: list[Frame]) -> Pulse:
                 continue
             for outcome, ended in seen.outcomes.items():
                 requests += ended.count
-                bad += ended.count if outcome is not Outcome.OK else max(ended.over.values(), default=0)
-    return Pulse(users, requests, bad)
+                if outcome is Outcome.OK:
+                    slow += max(ended.over.values(), default=0)
+                else:
+                    failed += ended.count
+    return Pulse(users, requests, slow + failed, failed)

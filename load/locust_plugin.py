@@ -22,7 +22,7 @@ from load import standalone
 from load.master import Master
 from load.metrics import Metrics
 from load.mix import apply_mix, journeys_of, mix_of
-from load.worker import Worker
+from load.worker import ORPHAN_LEAVES_WITHIN_S, Worker
 
 _LEAVE_WITHIN_S = 40.0
 
@@ -33,11 +33,19 @@ def add_options(parser: Any, **_: Any) -> None:
     group.add_argument(
         "--run-dir", default="", help="Run directory that holds a manifest already (default: make one under runs/)"
     )
-    group.add_argument(
-        "--metrics-port", type=int, default=0, help="Port on 127.0.0.1 for Prometheus metrics of the run (0: none)"
-    )
+    group.add_argument("--metrics-port", type=int, default=0, help="Port for Prometheus metrics of the run (0: none)")
+    group.add_argument("--metrics-host", default="127.0.0.1", help="Address that serves these metrics")
     # Locust's protocol knows no passwords: whoever can reach the master's port can load and run its files
     parser.set_defaults(master_bind_host="127.0.0.1")
+
+
+def end_when_asked() -> None:
+    """Handles SIGTERM until Locust does, which is late: a worker may have to wait for its master for minutes.
+
+    The first process of a container ignores every signal that it does not handle.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(int(ExitCode.INTERRUPTED)))
 
 
 def take_over(environment: Environment, runner: Runner, web_ui: Any = None, **_: Any) -> None:
@@ -60,6 +68,7 @@ class WorkerProcess:
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         self._environment = environment
         self._runner = runner
+        self._connected_s = time.time()
         self._worker = Worker(environment, runner, runner.send_message)
         self._worker.start()
         self._worker.watch_master(self._master_is_silent, self._give_up)
@@ -75,12 +84,13 @@ class WorkerProcess:
             self._runner.quit()
 
     def _master_is_silent(self, for_s: float) -> bool:
-        heard_s = self._runner.last_heartbeat_timestamp
-        return heard_s is not None and time.time() - heard_s > for_s
+        return time.time() - (self._runner.last_heartbeat_timestamp or self._connected_s) > for_s
 
     def _give_up(self) -> None:
         sys.stderr.write("the master is silent: this worker ends\n")
+        sys.stderr.flush()
         self._environment.process_exit_code = int(ExitCode.HARNESS_DEFECT)
+        _end_within(ORPHAN_LEAVES_WITHIN_S)
         self._leave()
         self._runner.quit()
 
@@ -143,7 +153,7 @@ class MasterProcess:
         else:
             expected = options.expect_workers
         if options.metrics_port:
-            Metrics(self._run, self._master.collector).serve(options.metrics_port)
+            Metrics(self._run, self._master.collector).serve(options.metrics_port, options.metrics_host)
         self._master.start(expected, self._workers_within_s)
         gevent.spawn(self._quit_when_done)
         gevent.signal_handler(signal.SIGINT, self._interrupted, "SIGINT")
@@ -208,5 +218,6 @@ def _end_within(seconds: float) -> None:
     gevent.spawn_later(seconds, os._exit, int(ExitCode.HARNESS_DEFECT))
 
 
+end_when_asked()
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(take_over)

@@ -77,17 +77,23 @@ class Master:
     # What workers say
 
     def _on_hello(self, msg: Any, **_: Any) -> None:
-        index = self._runner.get_worker_index(msg.node_id) if isinstance(self._runner, MasterRunner) else 0
-        member = self.roster.join(msg.node_id, index, f"worker-{index}")
+        member = self.roster.join(msg.node_id, self._wanted_index(msg))
         assignment = Assignment(
             run_id=self._manifest.run_id,
             worker=member.name,
-            index=index,
+            index=member.index,
             base_url=self._manifest.base_url,
             plan=self._plan,
             profile=self._manifest.profile,
         )
         self._tell(ASSIGNMENT, assignment.encode(), msg.node_id)
+
+    def _wanted_index(self, msg: Any) -> int:
+        """The number that the worker brought along, else its place in the order in which workers joined."""
+        brought = (msg.data or {}).get("index")
+        if isinstance(brought, int) and brought >= 0:
+            return brought
+        return self._runner.get_worker_index(msg.node_id) if isinstance(self._runner, MasterRunner) else 0
 
     def _on_report(self, msg: Any, **_: Any) -> None:
         member = self.roster.heard(msg.node_id)

@@ -1,6 +1,6 @@
 """The messages between the master and its workers, sent through Locust's own connection; a local run uses the same.
 
-HELLO       worker → master  {}                         sent again until the assignment arrives
+HELLO       worker → master  {"index": n} or {}         sent again until the assignment arrives
 ASSIGNMENT  master → worker  `Assignment`
 REPORT      worker → master  `Parcel`                   sent again until acknowledged
 ACK         master → worker  {"sequence": n}

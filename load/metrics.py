@@ -23,13 +23,14 @@ class Metrics:
         self._users = self._gauge("gameday_users", "Users in the last whole second")
         self._rate = self._gauge("gameday_requests_per_second", "Requests that ended in the last whole second")
         self._bad = self._gauge("gameday_bad_share", "Share of these requests that was slow or failed")
+        self._failed = self._gauge("gameday_failed_share", "Share of these requests that failed")
         self._phase = self._gauge("gameday_phase", "1 for the phase that the run is in", "phase")
         self._fault = self._gauge("gameday_fault_active", "1 while a fault is in force", "fault_id", "fault")
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
 
-    def serve(self, port: int, host: str = "127.0.0.1") -> None:
+    def serve(self, port: int, host: str) -> None:
         """Serves the metrics and keeps them fresh until the process ends.
 
         Raises:
@@ -38,7 +39,8 @@ class Metrics:
         try:
             start_http_server(port, host, self.registry)
         except OSError as error:
-            problem = Problem("--metrics-port", f"{port} cannot be used: {error.strerror}", "choose a free port")
+            what = f"{host}:{port} cannot be used: {error.strerror}"
+            problem = Problem("--metrics-host, --metrics-port", what, "choose a free port of this machine")
             raise CommandError([problem]) from error
         gevent.spawn(self._renew_each_second)
 
@@ -53,6 +55,7 @@ class Metrics:
         self._users.set(now.users)
         self._rate.set(now.requests)
         self._bad.set(now.bad_share)
+        self._failed.set(now.failed_share)
         for event in self._tail.read():
             self._take(event)
 

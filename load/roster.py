@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import gevent
@@ -36,11 +37,16 @@ class Roster:
         self._members: dict[str, Member] = {}
         self.patient = True
 
-    def join(self, node_id: str, index: int, name: str) -> Member:
-        """The member of this node, made when it is new."""
+    def join(self, node_id: str, wanted: int) -> Member:
+        """The member of this node, made when it is new: under the index that it wants, or the next free one.
+
+        An index is never given twice, even when its first holder is lost: the frames of two would pass for one's.
+        """
         member = self._members.get(node_id)
         if member is None:
-            member = self._members[node_id] = Member(node_id, index, name, self._clock())
+            taken = {other.index for other in self._members.values()}
+            index = next(number for number in count(wanted) if number not in taken)
+            member = self._members[node_id] = Member(node_id, index, f"worker-{index}", self._clock())
             self._note(member, "joined")
         return member
 

@@ -1,7 +1,8 @@
 """A worker's life: take the assignment, report every second, obey the master's commands, leave in order."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,7 @@ import gevent
 from gevent import Greenlet
 from locust.env import Environment
 from locust.exception import RPCError
-from locust.runners import Runner
+from locust.runners import Runner, WorkerRunner
 
 from journal.errors import GamedayError, TargetUnreachable
 from journal.frames import Frame
@@ -27,8 +28,18 @@ from load.reporter import Reporter
 HELLO_EVERY_S = 0.5
 CONFIRM_WITHIN_S = 5.0
 REMOVE_ACCOUNTS_WITHIN_S = 10.0
-MASTER_SILENT_S = 10.0
+# a worker without a master has ended by itself 10 s later; the master calls a worker lost after the same silence
+MASTER_SILENT_S = 6.0
+ORPHAN_LEAVES_WITHIN_S = 3.0
+_LOOK_EVERY_S, _SILENT_LOOKS = 0.25, 3
+INDEX = "JOB_COMPLETION_INDEX"  # set by Kubernetes for each pod of an indexed Job
 _AFTER_THE_SECOND_S = 0.02
+
+
+def own_index(environment: Mapping[str, str]) -> int | None:
+    """The number that this worker was given from outside; None where the master is to count."""
+    given = environment.get(INDEX, "")
+    return int(given) if given.isascii() and given.isdigit() else None
 
 
 class Worker:
@@ -46,6 +57,8 @@ class Worker:
         self._supply: invariants.SupplyCheck | None = None
         self._defects = 0
         self._confirm_within_s = CONFIRM_WITHIN_S
+        self._remove_accounts_within_s = REMOVE_ACCOUNTS_WITHIN_S
+        self._orphaned = False
         self._commands: dict[Command, Callable[[RunContext], dict[str, Any]]] = {
             Command.PREPARE: self._prepare,
             Command.DRAIN: self._drain,
@@ -63,8 +76,10 @@ class Worker:
         gevent.spawn(self._say_hello)
 
     def _say_hello(self) -> None:
+        index = own_index(os.environ)
+        hello = {} if index is None else {"index": index}
         while self._context is None:
-            self._tell(HELLO, {})
+            self._tell(HELLO, hello)
             gevent.sleep(HELLO_EVERY_S)
 
     def _tell(self, message: str, data: dict[str, Any]) -> None:
@@ -139,7 +154,7 @@ class Worker:
     def _drain(self, context: RunContext) -> dict[str, Any]:
         """No user begins anything any more; each ends what is on its way, within the drain of the plan."""
         context.stopping = True
-        self._environment.stop_timeout = context.plan.load.drain_s or 0.1
+        self._environment.stop_timeout = (0 if self._orphaned else context.plan.load.drain_s) or 0.1
         while self._runner.user_count:
             self._runner.stop_users(self._runner.user_classes_count)
             gevent.sleep(0)
@@ -162,9 +177,12 @@ class Worker:
 
     def _close(self, context: RunContext) -> dict[str, Any]:
         """Removes the accounts, then sends the last frame and waits until the master has everything."""
-        left = context.accounts.remove_all(REMOVE_ACCOUNTS_WITHIN_S)
+        left = context.accounts.remove_all(self._remove_accounts_within_s)
         gevent.killall(self._greenlets)
         self._report(context, context.logbook.recorder.close(self._runner.user_count), [])
+        if isinstance(self._runner, WorkerRunner):
+            # Locust reports every three seconds, and its master does not wait for what it has not been told by its end
+            self._runner._send_stats()  # noqa: SLF001  # there is no public way
         self._await_confirmation()
         return {"accounts_left": left, "defects": self._defects}
 
@@ -178,11 +196,15 @@ class Worker:
     # Leaving
 
     def leave(self) -> None:
-        """Ends in order without being told: users drain, tasks are checked, the last frame is sent. May be repeated."""
+        """Ends in order without being told: users drain, tasks are checked, the last frame is sent. May be repeated.
+
+        Without a master nobody would hear of the tasks, and nobody waits: then only the accounts are removed.
+        """
         if self._context is None:
             return
         self._context.stopping = True
-        for command in (Command.DRAIN, Command.CHECK_TASKS, Command.CLOSE):
+        checks = () if self._orphaned else (Command.CHECK_TASKS,)
+        for command in (Command.DRAIN, *checks, Command.CLOSE):
             if command not in self._running:
                 self._running[command] = gevent.spawn(self._execute, command)
             self._running[command].join()
@@ -191,9 +213,12 @@ class Worker:
         """Gives up when the master has been silent for too long: load without anybody to stop it is an accident."""
 
         def watch() -> None:
-            while not is_silent(MASTER_SILENT_S):
-                gevent.sleep(1)
-            self._confirm_within_s = 0.0
+            looks = 0
+            while looks < _SILENT_LOOKS:  # a process that was held up itself has heard its master by the next look
+                gevent.sleep(_LOOK_EVERY_S)
+                looks = looks + 1 if is_silent(MASTER_SILENT_S) else 0
+            self._orphaned = True
+            self._confirm_within_s, self._remove_accounts_within_s = 0.0, ORPHAN_LEAVES_WITHIN_S / 2
             give_up()
 
         gevent.spawn(watch)

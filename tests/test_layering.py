@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "analysis": {"journal"},
     "gameday": {"journal", "probes", "chaos", "analysis"},
     "target": set[str](),
+    "k8s": set[str](),
 }
 # locust patches the standard library as it is imported; only the generator's own processes may do that
 PATCHING = {"locust", "gevent", "geventhttpclient"}

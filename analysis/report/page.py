@@ -16,6 +16,7 @@ from analysis.report.decision import decision_rows, linked_reasons, split_rows
 from analysis.report.error_table import error_table
 from analysis.report.fault_cards import fault_cards
 from analysis.report.memory_cards import memory_cards
+from analysis.report.target_events import target_events
 from analysis.report.timeline import generator_panels, run_axis, script_data, timeline_view
 from analysis.verdict import Verdict, anchor
 from analysis.words import counted
@@ -67,6 +68,7 @@ def html_page(evidence: Evidence, verdict: Verdict) -> str:
             shown_rows=shown,
             folded_rows=folded,
             timeline=timeline,
+            target_events=target_events(evidence),
             bin_width_s=run.bins.width_s,
             generator_panels=generator,
             faults=fault_cards(evidence, verdict, run),

@@ -1,6 +1,7 @@
 """Leaks: found when they are there, not seen in warm-ups, steps and noise, and never excluded early."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from analysis.evidence import NS, Evidence, load_evidence
 from analysis.memory import memory_results
 from analysis.trend import bin_means, gls_slope, hours_needed, late_slope, shape
 from analysis.verdict import MemoryResult
+from journal.manifest import ReadingsOrigin
 from journal.readings import Reading, ReadingWriter
 from journal.run_directory import RunDirectory
 
@@ -22,13 +24,19 @@ Judge = Callable[..., MemoryResult]
 def judged(synthetic: Callable[..., RunDirectory]) -> Judge:
     """Judges a memory curve (MiB over seconds) of one process, in a run whose load lasts as long as the curve."""
 
-    def judge(level_mib: np.ndarray, *, every_s: float = 1.0, role: str = "api", restart_at: int = 0) -> MemoryResult:
+    def judge(
+        level_mib: np.ndarray, *, every_s: float = 1.0, role: str = "api", restart_at: int = 0, source: str = "psutil"
+    ) -> MemoryResult:
         run = synthetic(frames=False, readings=False, load_s=int(level_mib.size * every_s))
         writer = ReadingWriter(run.readings)
-        writer.write(_reading(i, level, every_s, role, int(i >= restart_at)) for i, level in enumerate(level_mib))
+        readings = [_reading(i, level, every_s, role, int(i >= restart_at)) for i, level in enumerate(level_mib)]
+        if source == "metrics API":
+            readings = [replace(reading, uss_bytes=0) for reading in readings]
+        writer.write(readings)
         writer.close()
         evidence: Evidence = load_evidence(run)
-        (result,) = memory_results(evidence)
+        manifest = replace(evidence.manifest, readings=ReadingsOrigin(source=source))
+        (result,) = memory_results(replace(evidence, manifest=manifest))
         return result
 
     return judge
@@ -105,6 +113,25 @@ def test_a_data_store_may_grow_with_what_it_is_given(judged: Judge) -> None:
 def test_a_handful_of_readings_says_nothing(judged: Judge) -> None:
     result = judged(np.arange(7.0) * 50)
     assert (result.state, result.slope_mib_per_h.value) == ("inconclusive", None)
+
+
+def test_the_anonymous_memory_of_a_container_proves_a_leak_as_that_of_a_process_does(judged: Judge) -> None:
+    result = judged(100 + 2.5 * np.arange(60) + _noise(60, sigma=1.0), source="kubelet cAdvisor")
+    assert result.state == "fail"
+    assert "working set" not in result.reason
+
+
+def test_a_working_set_that_grows_proves_no_leak(judged: Judge) -> None:
+    result = judged(100 + 2.5 * np.arange(60) + _noise(60, sigma=1.0), source="metrics API")
+    assert (result.state, result.shape) == ("inconclusive", "growth")
+    assert "page cache" in result.reason
+
+
+@pytest.mark.parametrize(("hours", "state"), [(4, "pass"), (0.2, "inconclusive")])
+def test_what_was_judged_by_its_working_set_says_so(judged: Judge, hours: float, state: str) -> None:
+    result = judged(64 + _noise(int(hours * 240), sigma=0.5), every_s=15.0, source="metrics API")
+    assert result.state == state
+    assert "judged by its working set, which holds page cache too" in result.reason
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.8])

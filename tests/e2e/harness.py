@@ -21,8 +21,8 @@ name: short
 seed: 3
 load:
   stages:
-    - {users: 20, spawn_rate_per_s: 10, duration_s: 24}
-  warm_up_s: 6
+    - {users: 20, spawn_rate_per_s: 20, duration_s: 14}
+  warm_up_s: 3
   workers: 1
   think_time: {min_s: 0.05, max_s: 0.2}
 gates:

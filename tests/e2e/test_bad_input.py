@@ -10,7 +10,7 @@ from tests.e2e.harness import SHORT_PLAN, gameday
 
 ELSEWHERE = "name: elsewhere\nbase_url: http://aia.example:8000\n"
 FAST = SHORT_PLAN.replace("{min_s: 0.05, max_s: 0.2}", "{min_s: 0.0, max_s: 0.001}").replace(
-    "duration_s: 24", "duration_s: 7200"
+    "duration_s: 14", "duration_s: 7200"
 )
 
 

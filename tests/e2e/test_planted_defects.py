@@ -6,13 +6,14 @@ import pytest
 
 from tests.e2e.harness import SHORT_PLAN, Run
 
-LEAK_PLAN = SHORT_PLAN.replace("duration_s: 24", "duration_s: 60").replace(
+SLOW_PATH_PLAN = SHORT_PLAN.replace("duration_s: 14", "duration_s: 20")
+LEAK_PLAN = SHORT_PLAN.replace("duration_s: 14", "duration_s: 55").replace(
     "[latency, availability, invariants]", "[latency, availability, invariants, memory]"
 )
 
 
 def test_a_slow_path_fails_its_own_endpoint_and_no_other(run_plan: Callable[..., Run]) -> None:
-    run = run_plan(SHORT_PLAN, "--defect", "slow:POST:/api/v1/mcp/process:300:20")
+    run = run_plan(SLOW_PATH_PLAN, "--defect", "slow:POST:/api/v1/mcp/process:300:20")
     assert run.code == 1, run.output
     assert {(row.gate, row.subject) for row in run.failed()} == {("latency", "POST /api/v1/mcp/process")}
     assert "POST /api/v1/mcp/process" in run.verdict.line

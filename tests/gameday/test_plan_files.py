@@ -101,7 +101,7 @@ def test_files_that_are_no_plan_get_a_clear_message(content: bytes, said: str, t
 
 
 def test_a_missing_plan_names_those_that_exist() -> None:
-    with pytest.raises(PlanError, match="one of: capacity, gameday"):
+    with pytest.raises(PlanError, match="one of: capacity, cluster, gameday"):
         load_plan("no-such-plan")
 
 

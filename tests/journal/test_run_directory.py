@@ -47,6 +47,15 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path, manifest: Manif
     assert names(tmp_path) == ["manifest.json"]
 
 
+def test_a_manifest_from_before_readings_had_an_origin_can_be_read(tmp_path: Path, manifest: Manifest) -> None:
+    write_manifest(tmp_path / "manifest.json", manifest)
+    data = json.loads((tmp_path / "manifest.json").read_text())
+    del data["readings"]
+    (tmp_path / "manifest.json").write_text(json.dumps(data))
+    origin = read_manifest(tmp_path / "manifest.json").readings
+    assert (origin.source, origin.of_containers) == ("unknown", False)
+
+
 def test_a_manifest_names_what_shapes_a_measurement(manifest: Manifest) -> None:
     assert {"aia-gameday", "locust", "numpy"} <= manifest.versions.keys()
     assert manifest.machine.cores >= 1

@@ -2,14 +2,19 @@
 
 import struct
 import zlib
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.frame_file import scan
 from journal.frames import Frame, encode
 from journal.histogram import BUCKETS, MAX_VALUE_US, bucket_index
+from journal.manifest import Clock, Machine, Manifest, ReadingsOrigin
+from journal.readings import Reading
 from tests.journal.frame_strategies import runs_of_frames
 
 Read = dict[str, Any]
@@ -147,3 +152,9 @@ def test_the_page_suffices_to_find_the_bucket_of_a_value_and_the_values_of_a_buc
     assert index == bucket_index(value)
     assert 0 <= index < BUCKETS
     assert first(index) <= value < first(index + 1)
+
+
+@pytest.mark.parametrize("record", [Manifest, Machine, Clock, ReadingsOrigin, Reading])
+def test_the_page_names_every_key_of_a_manifest_and_of_a_reading(record: type) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "run-directory.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(record) if f"`{field.name}`" not in page] == []

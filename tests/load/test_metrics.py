@@ -19,7 +19,7 @@ def frame(worker: str, second: int, *, ok: int, slow: int = 0, failed: int = 0) 
 
 def test_the_pulse_counts_requests_of_all_workers_and_a_failure_is_bad_once():
     frames = [frame("a", 1, ok=10, slow=2, failed=3), frame("b", 1, ok=5), frame("a", 2, ok=99)]
-    assert pulse(frames) == Pulse(users=10, requests=18, bad=5)
+    assert pulse(frames) == Pulse(users=10, requests=18, bad=5, failed=3)
     assert pulse(frames).bad_share == pytest.approx(5 / 18)
 
 
@@ -40,6 +40,7 @@ def test_the_metrics_show_the_phase_and_the_fault_in_force(make_run):
     assert 'gameday_phase{phase="warm-up"} 0.0' in first
     assert "gameday_requests_per_second 10.0" in first
     assert "gameday_bad_share 0.2" in first
+    assert "gameday_failed_share 0.2" in first
     assert "gameday_fault_active{" not in first
 
     active = 'gameday_fault_active{fault="kill-replica",fault_id="F1"}'

@@ -116,5 +116,5 @@ def test_the_pulse_is_that_of_the_last_second_in_which_all_may_have_reported(lin
         line.second(requests)
     for parcel in line.sent:
         line.deliver(parcel)
-    assert pulse(list(line.collector.recent)) == Pulse(users=1, requests=3, bad=0)
-    assert pulse([]) == Pulse(0, 0, 0)
+    assert pulse(list(line.collector.recent)) == Pulse(users=1, requests=3, bad=0, failed=0)
+    assert pulse([]) == Pulse(0, 0, 0, 0)

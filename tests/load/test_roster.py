@@ -31,7 +31,7 @@ def scene(tmp_path):
 
 def test_a_silent_worker_is_lost_and_joins_again_when_it_speaks(scene):
     for index in range(2):
-        scene.roster.join(f"node-{index}", index, f"worker-{index}")
+        scene.roster.join(f"node-{index}", index)
     scene.now_s = LOST_AFTER_S - 1
     scene.roster.heard("node-1")
     scene.now_s = LOST_AFTER_S + 1
@@ -43,7 +43,7 @@ def test_a_silent_worker_is_lost_and_joins_again_when_it_speaks(scene):
 
 
 def test_a_worker_that_left_in_order_is_never_lost_and_a_stranger_is_nobody(scene):
-    member = scene.roster.join("node-0", 0, "worker-0")
+    member = scene.roster.join("node-0", 0)
     scene.roster.left(member)
     scene.roster.left(member)
     scene.now_s = 100
@@ -53,7 +53,7 @@ def test_a_worker_that_left_in_order_is_never_lost_and_a_stranger_is_nobody(scen
 
 
 def test_a_command_is_sent_again_until_it_is_answered(scene):
-    member = scene.roster.join("node-0", 0, "worker-0")
+    member = scene.roster.join("node-0", 0)
 
     def answer_the_third_question() -> None:
         while len(scene.sent) < 3:
@@ -70,7 +70,7 @@ def test_a_command_is_sent_again_until_it_is_answered(scene):
 
 
 def test_nobody_waits_for_a_worker_that_is_lost_on_the_way(scene):
-    members = [scene.roster.join(f"node-{index}", index, f"worker-{index}") for index in range(2)]
+    members = [scene.roster.join(f"node-{index}", index) for index in range(2)]
     members[0].results[Command.CLOSE] = {}
 
     def pass_the_time() -> None:
@@ -82,3 +82,16 @@ def test_nobody_waits_for_a_worker_that_is_lost_on_the_way(scene):
     passing = gevent.spawn(pass_the_time)
     assert scene.roster.ask(Command.CLOSE, members, within_s=1_000) == {"worker-0": {}}
     passing.get(timeout=5)
+
+
+def test_a_worker_keeps_the_index_that_it_brings_and_a_second_one_with_it_gets_the_next_free(scene):
+    wanted = [("node-a", 1), ("node-b", 0), ("node-c", 1), ("node-a", 1), ("node-d", 0)]
+    names = [scene.roster.join(node, index).name for node, index in wanted]
+    assert names == ["worker-1", "worker-0", "worker-2", "worker-1", "worker-3"]
+
+
+def test_the_index_of_a_lost_worker_is_never_given_again(scene):
+    scene.roster.join("node-a", 0)
+    scene.now_s = LOST_AFTER_S + 1
+    scene.roster.find_lost()
+    assert scene.roster.join("node-b", 0).name == "worker-1"

@@ -94,9 +94,9 @@ def test_accepted_tasks_and_tokens_survive_a_kill_of_redis(start, wait_until, co
 
 
 def test_a_replica_told_to_end_finishes_what_it_is_doing(start, wait_until):
-    target = start("--defect", "slow:GET:/ready:500:100")
+    target = start("--defect", "slow:GET:/:500:100")
     with concurrent.futures.ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(httpx.get, f"{target.url}/ready", headers={"x-gameday-run": "r"}, timeout=30)
+        asked = threads.submit(httpx.get, f"{target.url}/", headers={"x-gameday-run": "r"}, timeout=30)
         wait_until(lambda: load_counts(target, "api-0") == (1, 0))
         psutil.Process(target.entry("api-0")["pid"]).send_signal(signal.SIGTERM)
         assert asked.result().status_code == 200

@@ -143,6 +143,8 @@ def _write_timeline(run: RunDirectory) -> None:
     phases = {Phase.CHECK: -13, Phase.WARM_UP: -10, Phase.LOAD: 0, Phase.DRAIN: 180, Phase.INVARIANTS: 183}
     for phase, at_s in (phases | {Phase.ENDED: 184}).items():
         write(EventKind.PHASE, at_s, phase=phase)
+    write(EventKind.TARGET, 32, process="api-2", state="restarted", incarnation="200@2.00")
+    write(EventKind.TARGET, 40, process=HOSTILE, state="not-ready", what="pod", node="n1", reason=HOSTILE)
     timeline.close()
 
 

@@ -13,8 +13,10 @@ import pytest
 from analysis.report import formats
 from analysis.report.decision import decision_rows, linked_reasons, split_rows
 from analysis.report.page import _json_in_html, html_page
+from analysis.report.target_events import target_events
 from analysis.verdict import State, anchor, read_verdict
 from journal.columns import merge
+from journal.timeline import EventKind
 
 HOSTILE = "</script><!-- ]]> &amp; \u2028"
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -115,6 +117,24 @@ def test_the_page_says_the_line_the_accounts_the_faults_and_the_command(example,
         ("f4", "never inj"),
     ):
         assert words in squeezed(page.text[f"fault-{fault}"])
+
+
+def test_what_befell_the_target_stands_under_the_timeline(page):
+    text = squeezed(page.text["target-events"])
+    assert "0:32api-2restarted" in text
+    assert "not-ready" in text
+    assert "on node n1" in text
+
+
+def test_of_very_many_events_of_the_target_the_rest_is_counted(example):
+    (event, *_) = example.evidence.events_of(EventKind.TARGET)
+    events = target_events(replace(example.evidence, events=(event,) * 105), shown=100)
+    assert (len(events.rows), events.rest) == (100, 5)
+
+
+def test_the_page_says_where_readings_come_from(example, page):
+    assert "readings of the target" in squeezed(page.text["about"])
+    assert example.evidence.manifest.readings.source in page.text["about"]
 
 
 def test_what_failed_comes_first_and_what_only_informs_comes_after_what_is_required(example):

@@ -1,0 +1,81 @@
+"""Plan and profile as commands take them: named by file or name, overridden, and held against each other."""
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gameday.check_report import Checked
+from gameday.forecast import describe_journeys, forecast_gates
+from gameday.options import Overrides, overridden
+from gameday.preflight import check_plan, check_profile
+from gameday.sources import load_plan, load_profile
+from journal.errors import BadInput, Problem
+from journal.plan import Plan
+from journal.profile import Profile
+
+plan_argument = click.argument("plan", metavar="PLAN")
+state_option = click.option(
+    "--state-file", default="", metavar="FILE", help="Use the running target that wrote this state file."
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), help="The run directory to make (default: runs/TIME-PLAN)."
+)
+plain_option = click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+
+
+def check_run_id(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Checks the id of a run, as click calls it."""
+    if value is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", value):
+        raise click.BadParameter("a run id has up to 32 small letters, digits and hyphens")
+    return value
+
+
+def read_checked(plan: str, profile: str, overrides: Overrides) -> Checked:
+    """Both records, which fit together, with the forecast of each gate; sends nothing.
+
+    Raises:
+        BadInput: with every problem of both.
+    """
+    return _checked(*_plan_and_profile(plan, profile, overrides))
+
+
+def _plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Plan, Profile]:
+    """Both records, or one error with the problems of both."""
+    problems: list[Problem] = []
+    records: list[Plan | Profile] = []
+    for load, name in ((load_plan, plan), (load_profile, profile)):
+        try:
+            records.append(load(name))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    checked_plan, checked_profile = records
+    assert isinstance(checked_plan, Plan)
+    assert isinstance(checked_profile, Profile)
+    return overridden(checked_plan, checked_profile, overrides)
+
+
+def _checked(plan: Plan, profile: Profile) -> Checked:
+    check_profile(profile)
+    journeys = describe_journeys()
+    check_plan(plan, profile, journeys)
+    return Checked(plan, profile, list(forecast_gates(plan, journeys)))
+
+
+def tell_undecidable(checked: Checked) -> None:
+    """Prints which gates will not get the samples that they need."""
+    for gate in checked.undecidable:
+        click.echo(
+            f"note: {gate.gate} of {gate.subject} will get about {gate.samples} samples, {gate.needed} are needed"
+        )
+
+
+def default_directory(name: str) -> Path:
+    """Where the run of a plan goes when nobody says where."""
+    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in name)
+    return Path("runs") / f"{stamp}-{safe}"
