@@ -98,7 +98,7 @@ class LocalPlatform:
         """See `Platform`: a signal acts at once."""
         return Finding(True)
 
-    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:  # noqa: ARG002
+    def throttle_evidence(self, originals: Originals, until_ns: int) -> Evidence:  # noqa: ARG002
         """See `Platform`: PING says it all."""
         return {}
 

@@ -124,12 +124,13 @@ class KubernetesPlatform:
         found = objections(pod, container)
         if found:
             raise FaultRefused("; ".join(found))
-        use = cpu_use(self._once, self._place(pod, container))
+        place = ContainerPlace(self._cluster.namespace, pod.name, container, pod.node, pod.node_address)
+        use = cpu_use(self._once, place)
         originals = originals_of(pod, container, held_back(pod, container, use)) | {
-            "node": pod.node,
+            "place": to_json(place),
             "cpu_used_m": round(use.millicores, 1) if use else None,
             "cpu_source": use.source if use else "nobody says; the least limit was taken",
-            "throttled_periods": self._throttled_periods(pod.node, store)[0],
+            "throttled_periods": self._throttled_periods(place)[0],
         }
         return Throttle(
             means=Resizing(self._api, self._pods, store, originals),
@@ -155,11 +156,11 @@ class KubernetesPlatform:
         used = {"cpu_used_m": originals["cpu_used_m"]} if originals["cpu_used_m"] is not None else {}
         return Finding(finding.holds, {**before, **finding.evidence, **used, "cpu_source": originals["cpu_source"]})
 
-    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:
+    def throttle_evidence(self, originals: Originals, until_ns: int) -> Evidence:
         """See `Platform`: the periods in which the kernel held the container back, once cAdvisor has counted them."""
-        before = originals["throttled_periods"]
+        before, place = originals["throttled_periods"], ContainerPlace(**originals["place"])
         while True:
-            now, said = self._throttled_periods(str(originals["node"]), target, str(originals["container"]))
+            now, said = self._throttled_periods(place)
             if now is not None and before is not None and now > before:
                 return {"throttled_periods": now - before}
             if now is None or before is None or time.time_ns() + _LOOK_AGAIN_S * 1e9 >= until_ns:
@@ -277,12 +278,8 @@ class KubernetesPlatform:
         """For what would be good to know, but must not be waited for."""
         return self._api.hurried(patience_s=0)
 
-    def _place(self, pod: Pod, container: str) -> ContainerPlace:
-        return ContainerPlace(self._cluster.namespace, pod.name, container, pod.node)
-
-    def _throttled_periods(self, node: str, target: Target, container: str | None = None) -> tuple[int | None, str]:
+    def _throttled_periods(self, place: ContainerPlace) -> tuple[int | None, str]:
         """The kernel's count, and if there is none, why."""
-        place = ContainerPlace(self._cluster.namespace, target.name, container or self._cluster.redis_container, node)
         try:
             found = throttled_periods(self._once, place)
         except GamedayError as error:

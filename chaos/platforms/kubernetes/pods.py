@@ -47,6 +47,11 @@ class Pod:
         return str(self.data["spec"].get("nodeName", ""))
 
     @property
+    def node_address(self) -> str:
+        """The address of that node."""
+        return str(self.data.get("status", {}).get("hostIP", ""))
+
+    @property
     def has_ended(self) -> bool:
         """Whether it has run to its end; its object may stay."""
         return self.data.get("status", {}).get("phase") in _ENDED
