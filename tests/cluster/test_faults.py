@@ -21,6 +21,7 @@ from tests.cluster.fault_scene import (
     Scene,
     busy_redis,
     evidence_of,
+    fault_events,
     fault_scene,
     fault_states,
     record_about,
