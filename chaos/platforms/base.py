@@ -87,6 +87,9 @@ class Platform(Protocol):
     def store(self) -> Target:
         """Redis."""
 
+    def longest_end_s(self, targets: Sequence[Target], *, graceful: bool) -> float:
+        """How long the end of the targets may take, counted from the termination, until it can be seen."""
+
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """Pins the targets, ready to end them. Raises FaultRefused when one is gone."""
 

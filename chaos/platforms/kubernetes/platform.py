@@ -21,7 +21,14 @@ from chaos.platforms.kubernetes.resize import (
 )
 from chaos.platforms.kubernetes.services import find_service, why_not_served
 from chaos.platforms.kubernetes.toxiproxy import ToxicDelay, Toxiproxy, delay_toxics, reach_toxiproxy
-from journal.errors import ClusterRefused, FaultRefused, GamedayError, HarnessDefect, TargetUnreachable
+from journal.errors import (
+    ClusterRefused,
+    ClusterUnreachable,
+    FaultRefused,
+    GamedayError,
+    HarnessDefect,
+    TargetUnreachable,
+)
 from journal.profile import Cluster
 from journal.records import to_json
 from probes.container_cpu import ContainerPlace, cpu_use, throttled_periods
@@ -32,6 +39,7 @@ from probes.target_state import RedisEndpoint
 KIND = "kubernetes"
 ENVIRONMENT_LABEL = "aia-gameday/environment"
 _FORCED_S = 0
+_END_MARGIN_S = 5.0
 _TAKEN_S, _LOOK_AGAIN_S = 10.0, 2.0
 _LEAST_EFFECT_MS = 10.0
 _PINGS, _PING_INTERVAL_MS = 30, 100.0  # a quota's period is 100 ms long
@@ -109,6 +117,11 @@ class KubernetesPlatform:
         """See `Platform`."""
         return self._store_pod().as_target()
 
+    def longest_end_s(self, targets: Sequence[Target], *, graceful: bool) -> float:
+        """See `Platform`: the pod's own period of grace, and what the kubelet takes beside."""
+        found = [pod for target in targets if (pod := self._pods.find(target.incarnation))] if graceful else []
+        return _END_MARGIN_S + max((pod.grace_period_s for pod in found), default=0.0)
+
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """See `Platform`: by deletion, with the pod's own period of grace or with none."""
         return Deletion(self._api, self._pods, targets, None if graceful else _FORCED_S)
@@ -146,7 +159,10 @@ class KubernetesPlatform:
 
         def settled() -> bool:
             nonlocal finding
-            finding = taken(self._pods.find(target.incarnation), originals)
+            try:
+                finding = taken(self._pods.find(target.incarnation), originals)
+            except ClusterUnreachable as error:  # whether it is slow can be asked without the API server
+                finding = Finding(True, {"resize": f"the pod's status cannot be read: {error}"})
             return finding is not None
 
         wait_until(settled, _TAKEN_S, poll_s=self.poll_s / 5)
