@@ -32,7 +32,7 @@ _SHORT_PATIENCE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """One look at the ledger: its contents, a token for each text in it, and the tokens that a reaper has seen."""
+    """One look at the ledger: its contents, a token for each of its records, and the tokens that a reaper has seen."""
 
     contents: Contents
     tokens: frozenset[str]
@@ -104,9 +104,8 @@ class ConfigMapLedger:
     def look(self) -> Glance:
         """All there is to see at once; for the reaper."""
         found = self._api.get(self._path)
-        data = _data(found)
-        contents = _contents(data, self.name)
-        return Glance(contents, frozenset(map(_token, data.values())), _acknowledged(found), _epitaphs(found))
+        contents, tokens = _contents(_data(found), self.name)
+        return Glance(contents, tokens, _acknowledged(found), _epitaphs(found))
 
     def acknowledge(self, tokens: Iterable[str]) -> None:
         """Says that a reaper holds what these tokens stand for; for the reaper."""
@@ -218,15 +217,16 @@ def _epitaphs(found: Json) -> tuple[Epitaph, ...]:
     return tuple(each for each in found_ones if each is not None)
 
 
-def _contents(data: dict[str, str], name: str) -> Contents:
-    records: list[Record] = []
+def _contents(data: dict[str, str], name: str) -> tuple[Contents, frozenset[str]]:
+    """Whoever cannot read a record cannot undo its fault, so only those that can be read have a token."""
+    records: dict[str, Record] = {}
     unreadable: list[Problem] = []
     for key, text in sorted(data.items()):
         try:
-            records.append(parse_record(text, f"{name}, key {key}"))
+            records[_token(text)] = parse_record(text, f"{name}, key {key}")
         except BadInput as error:
             unreadable.extend(error.problems)
-    return Contents(tuple(records), tuple(unreadable)).of_run(None)
+    return Contents(tuple(records.values()), tuple(unreadable)).of_run(None), frozenset(records)
 
 
 def _token(text: str) -> str:

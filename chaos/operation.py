@@ -18,12 +18,13 @@ from chaos.platforms.opening import platform_of
 from chaos.record import Record
 from chaos.registry import make_fault
 from chaos.reversal import prove_and_close, revert
-from journal.errors import FaultRefused, GamedayError, HarnessDefect, NotReverted
+from journal.errors import ClusterUnreachable, FaultRefused, GamedayError, HarnessDefect, NotReverted
 from journal.timeline import FaultState
 
 _BY = "experiment"
 _PATIENCE_S, _HURRIED_PATIENCE_S = 20.0, 1.2
 _EXPIRY_GRACE_S = 0.2
+_OUTAGE_S, _RETRY_S = 60.0, 0.5
 
 
 class Operation:
@@ -108,7 +109,14 @@ class Operation:
             if FaultState.REVERTED not in self.states:
                 self._revert(record)
             patience_s = (_HURRIED_PATIENCE_S if self._hurried else _PATIENCE_S) + self._platform.settle_s
-            prove_and_close(self.context.ledger, record, by=_BY, patience_s=patience_s, note=self.notes)
+            prove_and_close(
+                self.context.ledger,
+                record,
+                by=_BY,
+                patience_s=patience_s,
+                note=self.notes,
+                outage_s=0.0 if self._hurried else _OUTAGE_S,
+            )
             self.states.append(FaultState.PROVEN)
         except GamedayError as error:
             if self._hurried and self._fault and self._fault.heals_by_itself:
@@ -160,9 +168,18 @@ class Operation:
         )
 
     def _revert(self, record: Record) -> None:
-        with held_signals():
-            revert(record, by=_BY)
-            self.states.append(FaultState.REVERTED)
+        """Reverts; an API server that is away is waited for, since nobody else could revert without it either."""
+        ends_s = time.monotonic() + _OUTAGE_S
+        while True:
+            try:
+                with held_signals():
+                    revert(record, by=_BY)
+                    self.states.append(FaultState.REVERTED)
+                return
+            except ClusterUnreachable:
+                if self._hurried or time.monotonic() >= ends_s:
+                    raise
+            time.sleep(_RETRY_S)
 
     def _has_ended(self, fault: Fault, record: Record) -> bool:
         try:

@@ -7,11 +7,12 @@ server. It never gives up, and ends only when it is asked to.
 import signal
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from chaos.config_map_ledger import open_config_map_ledger
 from chaos.owner import Standing, no_pods, standing_of
-from chaos.reaping import Reaping, log, overdue_s
+from chaos.reaping import Reaping, key_of, log, overdue_s
 from chaos.record import Contents, Record
 from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError
 from probes.kubernetes_api import KubernetesApi
@@ -19,6 +20,7 @@ from probes.kubernetes_api import KubernetesApi
 _POLL_S, _READ_S = 0.5, 2.0
 _OWNER_GRACE_S = 0.8  # an owner that lives reverts at the expiry itself
 _LAST_S = 20.0  # when it is asked to end, what is still open gets this much longer
+_AT_ONCE = 8
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 
@@ -30,6 +32,8 @@ class PodReaper:
         self._ledger = open_config_map_ledger(ledger, self._api)
         self._alive = alive
         self._reaping = Reaping(self._ledger, hurried=True)
+        self._threads = ThreadPoolExecutor(_AT_ONCE)  # a proof takes seconds, for which nobody else should wait
+        self._attempts: list[tuple[Record, Future[bool]]] = []
         self._remembered = Contents()
         self._ledger_is_gone = False
         self._complaint = ""
@@ -50,8 +54,18 @@ class PodReaper:
 
     def _round(self) -> None:
         sees = self._look()
+        self._collect()
+        under_way = {key_of(record) for record, _ in self._attempts}
         for record in self._remembered.records:
-            if self._is_due(record, sees=sees) and self._reaping.attempt(record):
+            if key_of(record) not in under_way and self._is_due(record, sees=sees):
+                self._attempts.append((record, self._threads.submit(self._reaping.attempt, record)))
+
+    def _collect(self) -> None:
+        """Forgets what was reverted and closed; with the ledger out of sight nothing else would tell."""
+        ended = [each for each in self._attempts if each[1].done()]
+        self._attempts = [each for each in self._attempts if each not in ended]
+        for record, attempt in ended:
+            if attempt.result():
                 self._remembered = self._remembered.without(record)
 
     def _look(self) -> bool:

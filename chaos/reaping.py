@@ -19,14 +19,14 @@ class Reaping:
 
     def attempt(self, record: Record) -> bool:
         """Reverts the record, unless the last attempt is less than a second ago; whether it is closed now."""
-        if time.monotonic() < self._retry_at_s.get(_key(record), 0.0):
+        if time.monotonic() < self._retry_at_s.get(key_of(record), 0.0):
             return False
         try:
             revert(record, by="reaper", hurried=self._hurried)
             prove_and_close(self._ledger, record, by="reaper", patience_s=_ATTEMPT_S, hurried=self._hurried)
         except Exception as error:  # noqa: BLE001  # whatever fails for one record is tried again and stops no other
             log(f"not reverted, tried again in {_RETRY_S:g} s: {record.label}: {error!r}")
-            self._retry_at_s[_key(record)] = time.monotonic() + _RETRY_S
+            self._retry_at_s[key_of(record)] = time.monotonic() + _RETRY_S
             return False
         log(f"reverted: {record.label}")
         return True
@@ -42,5 +42,6 @@ def log(message: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} reaper {os.getpid()}: {message}", flush=True)
 
 
-def _key(record: Record) -> str:
+def key_of(record: Record) -> str:
+    """What tells this record from all others."""
     return f"{record.run_id}/{record.fault_id}/{record.injected_at_ns}"

@@ -1,18 +1,19 @@
 """Undoes the fault of one ledger record and closes the record when that is proven; the same for all who ever do it."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from chaos.epitaph import epitaph_of
 from chaos.fault import Fault
 from chaos.fault_events import FaultEvents
-from chaos.finding import Finding, wait_until
+from chaos.finding import Finding
 from chaos.ledger import Ledger
 from chaos.platforms.base import Platform
 from chaos.platforms.opening import open_platform
 from chaos.record import Record
 from chaos.registry import make_fault
-from journal.errors import GamedayError, NotReverted
+from journal.errors import ClusterUnreachable, GamedayError, NotReverted
 from journal.timeline import FaultState
 
 
@@ -40,9 +41,11 @@ def prove_and_close(
     patience_s: float,
     note: Mapping[str, str | float] | None = None,
     hurried: bool = False,
+    outage_s: float = 0.0,
 ) -> Finding:
     """Waits for the proof as long as `patience_s`, closes the record, and tells the timeline.
 
+    While the cluster's API server does not answer nobody can know; that may take `outage_s` more.
     `by` says who did it: the experiment, the reaper or a recovery. `note` joins the evidence. Where the run is out of
     reach an epitaph in the ledger says the same, and whoever was overtaken by one who left that tells the timeline.
 
@@ -50,7 +53,7 @@ def prove_and_close(
         NotReverted: the revert could not be proven in time; the record stays open.
     """
     fault, platform = _opened(record, hurried=hurried)
-    finding = _proof(fault, platform, record, patience_s)
+    finding = _proof(fault, platform, record, patience_s, outage_s)
     if not finding.holds:
         raise NotReverted(f"{record.label}: the revert could not be proven within {patience_s:g} s: {finding.evidence}")
     events = events_of(record)
@@ -69,16 +72,17 @@ def _opened(record: Record, *, hurried: bool) -> tuple[Fault, Platform]:
     return make_fault(record.fault, record.options), open_platform(record.platform, hurried=hurried)
 
 
-def _proof(fault: Fault, platform: Platform, record: Record, patience_s: float) -> Finding:
-    last = Finding(False)
-
-    def proven() -> bool:
-        nonlocal last
+def _proof(fault: Fault, platform: Platform, record: Record, patience_s: float, outage_s: float) -> Finding:
+    ends_s = time.monotonic() + patience_s
+    latest_s = ends_s + outage_s
+    while True:
         try:
-            last = fault.prove(platform, record)
+            finding = fault.prove(platform, record)
         except GamedayError as error:
-            last = Finding(False, {"error": str(error)})
-        return last.holds
-
-    wait_until(proven, patience_s, poll_s=platform.poll_s)
-    return last
+            finding = Finding(False, {"error": str(error)})
+            if isinstance(error, ClusterUnreachable):
+                ends_s = min(latest_s, time.monotonic() + patience_s)
+        left_s = ends_s - time.monotonic()
+        if finding.holds or left_s <= 0:
+            return finding
+        time.sleep(min(platform.poll_s, left_s))

@@ -17,7 +17,7 @@ from probes.kubernetes_api import KubernetesApi
 
 PROCESSES_EVERY_S = 1.0
 CONTAINERS_EVERY_S = 5.0
-"""cAdvisor looks at a container every 10 to 15 s; asked twice as often, hardly any of its looks is missed."""
+"""cAdvisor looks at a container every 10 to 20 s; asked twice as often, hardly any of its looks is missed."""
 
 QUICK_S = 3.0
 """How long one look may take: the end of a run waits for it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from journal.errors import CommandError, Problem
-from journal.manifest import Manifest, installed_versions, this_machine
+from journal.manifest import Manifest, ReadingsOrigin, installed_versions, this_machine
 from journal.plan import Load, Plan, Stage
 from journal.profile import Platform, Profile
 from journal.run_directory import RunDirectory, create_run_directory, new_run_id
@@ -52,6 +52,7 @@ def make_run(options: Options, parent: Path = Path("runs")) -> RunDirectory:
         ),
         machine=this_machine(),
         versions=installed_versions(),
+        readings=ReadingsOrigin(source="none", note="plain Locust looks at nothing but itself"),
     )
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return create_run_directory(parent / f"{stamp}-{run_id}", manifest)

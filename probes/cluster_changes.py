@@ -28,6 +28,7 @@ class _Pod:
     ready: str
     ready_since: str
     evicted: bool
+    deleted: bool
     restarts: dict[str, int]
     killed: frozenset[str]
 
@@ -48,7 +49,7 @@ class PodChanges:
         for uid, now in after.items():
             then = before.get(uid)
             if then is None and not first:
-                then = _Pod(now.name, "False", "", evicted=False, restarts={}, killed=frozenset())
+                then = _Pod(now.name, "False", "", evicted=False, deleted=False, restarts={}, killed=frozenset())
                 changes.append(_came(by_uid[uid], now_ns))
             if then is not None:
                 changes += _differences(by_uid[uid], then, now, now_ns)
@@ -101,6 +102,7 @@ def _pod(pod: Json) -> _Pod:
         ready="True" if ready["status"] == "True" else "False",
         ready_since=ready.get("lastTransitionTime") or "",
         evicted=_eviction(pod) is not None,
+        deleted=bool(pod["metadata"].get("deletionTimestamp")),
         restarts={each["name"]: int(each.get("restartCount", 0)) for each in statuses},
         killed=frozenset(end["containerID"] for each in statuses for end in _ends(each) if _by_oom(end)),
     )
@@ -144,6 +146,14 @@ def _came(pod: Json, now_ns: int) -> Change:
     return Change(created_ns or now_ns, pod["metadata"]["name"], "came", _where(pod))
 
 
+def _deleted_ns(pod: Json) -> int:
+    """When somebody asked for its end; its time stamp is that of the end of its grace."""
+    metadata = pod["metadata"]
+    return (
+        epoch_ns(metadata["deletionTimestamp"]) - int(metadata.get("deletionGracePeriodSeconds") or 0) * 1_000_000_000
+    )
+
+
 def _readiness(pod: Json, now: _Pod, at_ns: int) -> Change:
     condition = next((each for each in _conditions(pod) if each["type"] == "Ready"), {})
     reason = condition.get("message") or condition.get("reason") or ""
@@ -156,6 +166,8 @@ def _differences(pod: Json, then: _Pod, now: _Pod, now_ns: int) -> Iterator[Chan
     if now.evicted and not then.evicted:
         reason, since = _eviction(pod) or ("", "")
         yield Change(epoch_ns(since) or now_ns, now.name, "evicted", {**_where(pod), "reason": reason})
+    if now.deleted and not then.deleted:
+        yield Change(_deleted_ns(pod), now.name, "deleted", _where(pod))
     for status in _statuses(pod):
         yield from _deaths(pod, status, then, now_ns)
 

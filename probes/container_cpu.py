@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from journal.errors import GamedayError
+from journal.errors import ClusterRefused, ClusterUnreachable, GamedayError
 from probes.kubernetes_api import Json, KubernetesApi
+from probes.usage_sources import KUBELET_PORT
 
 _MAX_AGE = timedelta(seconds=90)
 _FACTORS = {"n": 1e-6, "u": 1e-3, "m": 1.0, "": 1000.0, "k": 1e6}  # to thousandths of a core
@@ -16,12 +17,13 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlace:
-    """Where a container runs."""
+    """Where a container runs; `address` is its node's."""
 
     namespace: str
     pod: str
     container: str
     node: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,12 @@ def throttled_periods(api: KubernetesApi, place: ContainerPlace) -> ThrottledPer
     """By the kubelet's cAdvisor metrics, which may be 15 s old; None when they do not list the container.
 
     Raises:
-        ClusterRefused: they may not be read.
+        ClusterRefused: they may be read neither by way of the API server nor from the kubelet itself.
         ClusterUnreachable: no answer.
     """
     wanted = {"namespace": place.namespace, "pod": place.pod, "container": place.container}
     found = []
-    for line in api.text(f"/api/v1/nodes/{place.node}/proxy/metrics/cadvisor").splitlines():
+    for line in _cadvisor(api, place).splitlines():
         sample = _SAMPLE.search(line) if line.startswith(_THROTTLED) else None
         if sample is None:
             continue
@@ -75,6 +77,17 @@ def throttled_periods(api: KubernetesApi, place: ContainerPlace) -> ThrottledPer
         if wanted.items() <= labels.items():
             found.append(ThrottledPeriods(int(float(sample["value"])), int(sample["at_ms"] or 0) * 1_000_000))
     return max(found, key=lambda periods: periods.at_ns, default=None)  # a former life of it may be listed too
+
+
+def _cadvisor(api: KubernetesApi, place: ContainerPlace) -> str:
+    """The right to `nodes/proxy` opens the first way, the right to `nodes/metrics` the second."""
+    try:
+        return api.text(f"/api/v1/nodes/{place.node}/proxy/metrics/cadvisor")
+    except (ClusterRefused, ClusterUnreachable):
+        if not place.address:
+            raise
+    host = f"[{place.address}]" if ":" in place.address else place.address
+    return api.beside(f"https://{host}:{KUBELET_PORT}").text("/metrics/cadvisor")
 
 
 def _by_metrics_api(api: KubernetesApi, place: ContainerPlace) -> CpuUse | None:

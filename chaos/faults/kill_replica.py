@@ -14,7 +14,6 @@ from journal.errors import CommandError, FaultRefused, Problem
 from journal.plan import FORBID_UNKNOWN
 
 _CLOSE_LOOKS = 10  # so much more often than usual: the effect's moment is what cut requests are compared with
-_ENDING_S = {False: 2.0, True: 15.0}  # a graceful end waits for the requests in flight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,10 @@ class KillReplica(Fault):
         targets = tuple(chance.sample(replicas, count))
         return Injection(
             targets=targets,
-            originals={"ready_replicas": len(replicas)},
+            originals={
+                "ready_replicas": len(replicas),
+                "longest_end_s": platform.longest_end_s(targets, graceful=self.graceful),
+            },
             means=platform.termination(targets, graceful=self.graceful),
             redundancy=Redundancy(count, len(replicas)),
             may_take_all=self.allow_last,
@@ -65,7 +67,7 @@ class KillReplica(Fault):
         begin_s = time.monotonic()
         gone = wait_until(
             lambda: not any(map(platform.is_alive, record.targets)),
-            _ENDING_S[self.graceful] + platform.settle_s,
+            float(record.originals["longest_end_s"]),
             poll_s=platform.poll_s / _CLOSE_LOOKS,
         )
         waited_ms = round((time.monotonic() - begin_s) * 1000)

@@ -72,7 +72,7 @@ class ThrottleRedis(Fault):
         bound_ms = max(self._least_effect_ms(record), 2 * before_ms)
         evidence: dict[str, str | float] = {"ping_p95_before_ms": round(before_ms, 3), "ping_p95_ms": round(now_ms, 3)}
         evidence |= {"bound_ms": bound_ms, **taken.evidence}
-        evidence |= platform.throttle_evidence(record.targets[0], record.originals, until_ns)
+        evidence |= platform.throttle_evidence(record.originals, until_ns)
         slow_at_ns = (ping.due_at_ns for ping in pings if ping.latency_ms >= bound_ms)
         return Finding(True, evidence, next(slow_at_ns)) if now_ms >= bound_ms else Finding(False, evidence)
 

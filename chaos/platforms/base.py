@@ -87,6 +87,9 @@ class Platform(Protocol):
     def store(self) -> Target:
         """Redis."""
 
+    def longest_end_s(self, targets: Sequence[Target], *, graceful: bool) -> float:
+        """How long the end of the targets may take, counted from the termination, until it can be seen."""
+
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """Pins the targets, ready to end them. Raises FaultRefused when one is gone."""
 
@@ -100,7 +103,7 @@ class Platform(Protocol):
     def await_throttle(self, target: Target, originals: Originals) -> Finding:
         """Waits until the throttle is in force by the platform's own account; with what that says."""
 
-    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:
+    def throttle_evidence(self, originals: Originals, until_ns: int) -> Evidence:
         """What else shows that the target was held back; may wait for it as long as `until_ns`."""
 
     def throttle_has_run_out(self, originals: Originals) -> bool:

@@ -24,6 +24,7 @@ from probes.target_state import (
 
 KIND = "local"
 _READY_TIMEOUT_S = 1.0
+_FORCED_END_S, _GRACEFUL_END_S = 2.0, 15.0
 _PINGS_PER_CYCLE, _CYCLES = 20, 3
 
 
@@ -79,6 +80,10 @@ class LocalPlatform:
             raise TargetUnreachable("Redis is not running, by the target's own account")
         return _target(running[0])
 
+    def longest_end_s(self, targets: Sequence[Target], *, graceful: bool) -> float:  # noqa: ARG002
+        """See `Platform`: a graceful end waits for the requests in flight."""
+        return _GRACEFUL_END_S if graceful else _FORCED_END_S
+
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """See `Platform`."""
         return _Termination(targets, signal.SIGTERM if graceful else signal.SIGKILL)
@@ -98,7 +103,7 @@ class LocalPlatform:
         """See `Platform`: a signal acts at once."""
         return Finding(True)
 
-    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:  # noqa: ARG002
+    def throttle_evidence(self, originals: Originals, until_ns: int) -> Evidence:  # noqa: ARG002
         """See `Platform`: PING says it all."""
         return {}
 

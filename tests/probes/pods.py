@@ -42,6 +42,7 @@ def pod(name: str, *containers: Json, uid: str = "", conditions: tuple[Json, ...
             "uid": uid or f"uid-of-{name}",
             "creationTimestamp": T0,
             "deletionTimestamp": more.get("deleted"),
+            "deletionGracePeriodSeconds": more.get("grace_s"),
         },
         "spec": {"nodeName": more.get("node", "n1")},
         "status": {

@@ -41,6 +41,14 @@ def test_a_pod_that_went_is_told_once() -> None:
     assert told(after([pod("a"), pod("b")], [pod("a")], [pod("a")])) == [("b", "went", NOW_NS)]
 
 
+def test_a_pod_that_is_deleted_is_told_with_the_time_at_which_its_grace_began() -> None:
+    deleted = pod("a", deleted=LATER, grace_s=20)
+    assert told(after([pod("a")], [deleted], [deleted], [])) == [
+        ("a", "deleted", LATER_NS - 20 * 10**9),
+        ("a", "went", NOW_NS),
+    ]
+
+
 def test_a_pod_that_was_replaced_under_its_name_came_and_went() -> None:
     changes = after([pod("redis-0", uid="1")], [pod("redis-0", uid="2", conditions=())])
     assert [state for _, state, _ in told(changes)] == ["came", "went"]

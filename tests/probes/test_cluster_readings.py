@@ -50,7 +50,7 @@ def server() -> Iterator[ApiServer]:
 def api(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubernetesApi:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", server.url)))
-    return KubernetesApi.connect(patience_s=0.3)
+    return KubernetesApi.connect(patience_s=1.0)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ku
     def connect(url: str, ca: Path | None = None) -> KubernetesApi:
         monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
         monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", url, ca=ca)))
-        return KubernetesApi.connect(patience_s=0.5)
+        return KubernetesApi.connect(patience_s=2.0)
 
     return connect
 

@@ -21,7 +21,14 @@ from chaos.platforms.kubernetes.resize import (
 )
 from chaos.platforms.kubernetes.services import find_service, why_not_served
 from chaos.platforms.kubernetes.toxiproxy import ToxicDelay, Toxiproxy, delay_toxics, reach_toxiproxy
-from journal.errors import ClusterRefused, FaultRefused, GamedayError, HarnessDefect, TargetUnreachable
+from journal.errors import (
+    ClusterRefused,
+    ClusterUnreachable,
+    FaultRefused,
+    GamedayError,
+    HarnessDefect,
+    TargetUnreachable,
+)
 from journal.profile import Cluster
 from journal.records import to_json
 from probes.container_cpu import ContainerPlace, cpu_use, throttled_periods
@@ -32,6 +39,7 @@ from probes.target_state import RedisEndpoint
 KIND = "kubernetes"
 ENVIRONMENT_LABEL = "aia-gameday/environment"
 _FORCED_S = 0
+_END_MARGIN_S = 5.0
 _TAKEN_S, _LOOK_AGAIN_S = 10.0, 2.0
 _LEAST_EFFECT_MS = 10.0
 _PINGS, _PING_INTERVAL_MS = 30, 100.0  # a quota's period is 100 ms long
@@ -109,6 +117,11 @@ class KubernetesPlatform:
         """See `Platform`."""
         return self._store_pod().as_target()
 
+    def longest_end_s(self, targets: Sequence[Target], *, graceful: bool) -> float:
+        """See `Platform`: the pod's own period of grace, and what the kubelet takes beside."""
+        found = [pod for target in targets if (pod := self._pods.find(target.incarnation))] if graceful else []
+        return _END_MARGIN_S + max((pod.grace_period_s for pod in found), default=0.0)
+
     def termination(self, targets: Sequence[Target], *, graceful: bool) -> Means:
         """See `Platform`: by deletion, with the pod's own period of grace or with none."""
         return Deletion(self._api, self._pods, targets, None if graceful else _FORCED_S)
@@ -124,12 +137,13 @@ class KubernetesPlatform:
         found = objections(pod, container)
         if found:
             raise FaultRefused("; ".join(found))
-        use = cpu_use(self._once, self._place(pod, container))
+        place = ContainerPlace(self._cluster.namespace, pod.name, container, pod.node, pod.node_address)
+        use = cpu_use(self._once, place)
         originals = originals_of(pod, container, held_back(pod, container, use)) | {
-            "node": pod.node,
+            "place": to_json(place),
             "cpu_used_m": round(use.millicores, 1) if use else None,
             "cpu_source": use.source if use else "nobody says; the least limit was taken",
-            "throttled_periods": self._throttled_periods(pod.node, store)[0],
+            "throttled_periods": self._throttled_periods(place)[0],
         }
         return Throttle(
             means=Resizing(self._api, self._pods, store, originals),
@@ -145,7 +159,10 @@ class KubernetesPlatform:
 
         def settled() -> bool:
             nonlocal finding
-            finding = taken(self._pods.find(target.incarnation), originals)
+            try:
+                finding = taken(self._pods.find(target.incarnation), originals)
+            except ClusterUnreachable as error:  # whether it is slow can be asked without the API server
+                finding = Finding(True, {"resize": f"the pod's status cannot be read: {error}"})
             return finding is not None
 
         wait_until(settled, _TAKEN_S, poll_s=self.poll_s / 5)
@@ -155,11 +172,11 @@ class KubernetesPlatform:
         used = {"cpu_used_m": originals["cpu_used_m"]} if originals["cpu_used_m"] is not None else {}
         return Finding(finding.holds, {**before, **finding.evidence, **used, "cpu_source": originals["cpu_source"]})
 
-    def throttle_evidence(self, target: Target, originals: Originals, until_ns: int) -> Evidence:
+    def throttle_evidence(self, originals: Originals, until_ns: int) -> Evidence:
         """See `Platform`: the periods in which the kernel held the container back, once cAdvisor has counted them."""
-        before = originals["throttled_periods"]
+        before, place = originals["throttled_periods"], ContainerPlace(**originals["place"])
         while True:
-            now, said = self._throttled_periods(str(originals["node"]), target, str(originals["container"]))
+            now, said = self._throttled_periods(place)
             if now is not None and before is not None and now > before:
                 return {"throttled_periods": now - before}
             if now is None or before is None or time.time_ns() + _LOOK_AGAIN_S * 1e9 >= until_ns:
@@ -277,12 +294,8 @@ class KubernetesPlatform:
         """For what would be good to know, but must not be waited for."""
         return self._api.hurried(patience_s=0)
 
-    def _place(self, pod: Pod, container: str) -> ContainerPlace:
-        return ContainerPlace(self._cluster.namespace, pod.name, container, pod.node)
-
-    def _throttled_periods(self, node: str, target: Target, container: str | None = None) -> tuple[int | None, str]:
+    def _throttled_periods(self, place: ContainerPlace) -> tuple[int | None, str]:
         """The kernel's count, and if there is none, why."""
-        place = ContainerPlace(self._cluster.namespace, target.name, container or self._cluster.redis_container, node)
         try:
             found = throttled_periods(self._once, place)
         except GamedayError as error:

@@ -47,6 +47,16 @@ class Pod:
         return str(self.data["spec"].get("nodeName", ""))
 
     @property
+    def node_address(self) -> str:
+        """The address of that node."""
+        return str(self.data.get("status", {}).get("hostIP", ""))
+
+    @property
+    def grace_period_s(self) -> float:
+        """How long it may take to end when nobody forces it."""
+        return float(self.data["spec"].get("terminationGracePeriodSeconds") or 0)
+
+    @property
     def has_ended(self) -> bool:
         """Whether it has run to its end; its object may stay."""
         return self.data.get("status", {}).get("phase") in _ENDED
