@@ -57,8 +57,8 @@ def test_a_killed_command_is_taken_up_by_attach(throttled: GameDay, scene: Scene
 
 
 def test_a_conductor_whose_pod_is_deleted_in_a_moment_leaves_a_true_verdict(throttled: GameDay, scene: Scene) -> None:
-    scene.delete_pod("conductor", "--grace-period=0", "--force")
-    # a node gives even such a pod a moment after SIGTERM, which is enough to say that it was interrupted
+    scene.delete_pod("conductor", "--grace-period=1")
+    # the second between SIGTERM and SIGKILL may be enough to say that it was interrupted
     assert throttled.ended() in {1, 3, 130}, throttled.log
     assert throttled.states_of("F1")[-1] == "proven"
     assert "ended" not in throttled.phases()
