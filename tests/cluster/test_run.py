@@ -7,6 +7,9 @@ import pytest
 from tests.cluster.game_day import SHORT, GameDay, Scene, assert_unchanged, scene_of, snapshot
 from tests.cluster.support import DeployedTarget, Images, Kubectl, deployed_target, wait_until
 
+CROWD = "{users: 500, spawn_rate_per_s: 20, duration_s: 75}"
+CALM = "warm_up_s: 35"
+
 
 @pytest.fixture
 def scene(kubectl: Kubectl, images: Images, target: DeployedTarget) -> Iterator[Scene]:
@@ -104,3 +107,15 @@ def test_rendered_manifests_that_somebody_applies_are_seen_through_by_attach(sce
     assert attached.verdict.missing == ()
     kinds = "pods,jobs,deployments,configmaps,persistentvolumeclaims,roles"
     assert scene.kubectl.items("get", kinds, "-n", scene.namespace, "-l", "aia-gameday/run") == []
+
+
+def test_five_hundred_users_lose_no_report(scene: Scene) -> None:
+    crowd = SHORT.replace("{users: 12, spawn_rate_per_s: 10, duration_s: 40}", CROWD).replace("warm_up_s: 8", CALM)
+    run = scene.run(crowd.replace("{min_s: 0.1, max_s: 0.3}", "{min_s: 4, max_s: 8}"))
+    assert run.ended() in {0, 1, 3}, run.log
+    verdict = run.verdict
+    assert verdict.missing == ()
+    assert verdict.accounts.lost == 0
+    assert workers_of(run, "left") == {"worker-0", "worker-1"}
+    assert max(int(event["users"]) for event in run.timeline() if event["kind"] == "users") == 500
+    assert {invariant.violated for invariant in verdict.invariants} == {0}
