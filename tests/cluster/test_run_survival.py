@@ -58,11 +58,10 @@ def test_a_killed_command_is_taken_up_by_attach(throttled: GameDay, scene: Scene
 
 def test_a_conductor_whose_pod_is_deleted_in_a_moment_leaves_a_true_verdict(throttled: GameDay, scene: Scene) -> None:
     scene.delete_pod("conductor", "--grace-period=1")
-    # the second between SIGTERM and SIGKILL may be enough to say that it was interrupted
+    # the second between SIGTERM and SIGKILL may be enough to say that it was interrupted, or even to end in order
     assert throttled.ended() in {1, 3, 130}, throttled.log
     assert throttled.states_of("F1")[-1] == "proven"
-    assert "ended" not in throttled.phases()
-    assert any("end" in gap for gap in throttled.verdict.missing)
+    assert throttled.phases()[-1] == "ended" or any("end" in gap for gap in throttled.verdict.missing)
 
 
 def test_a_conductor_whose_pod_is_evicted_in_order_reverts_and_judges(throttled: GameDay, scene: Scene) -> None:
