@@ -1,22 +1,23 @@
 """Settings for all tests: the same examples in each run, no failure because the machine is busy, two at a time."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
-TESTS = Path(__file__).parent
 # whole game days, and what shares a cluster: never two of them at once
-ONE_AT_A_TIME = ("e2e", "cluster")
+ONE_AT_A_TIME = ("tests/e2e/", "tests/cluster/")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests run in the same process, one after the other: those of a file, and all whole game days."""
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        group = "game days" if folder in ONE_AT_A_TIME else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class GameDaysApart(LoadScopeScheduling):
+    """Tests of one file run in one process, one after the other, and so do all whole game days together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "game days" if nodeid.startswith(ONE_AT_A_TIME) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return GameDaysApart(config, log)
