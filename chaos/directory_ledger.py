@@ -48,6 +48,8 @@ class DirectoryLedger:
         """See `Ledger`."""
         records: list[Record] = []
         unreadable: list[Problem] = []
+        if self.directory.exists() and not self.directory.is_dir():
+            unreadable.append(Problem(str(self.directory), "is no directory, and so no ledger", "name another one"))
         for path in sorted(self.directory.glob("*.json")):
             try:
                 records.append(_read(path))

@@ -54,15 +54,15 @@ def read_experiment(source: str) -> tuple[str, dict[str, Any]]:
     return name, document
 
 
-def check_settings(source: str, settings: Sequence[str]) -> None:
-    """Holds settings against the experiment and its fault, while there is no target yet.
+def check_settings(source: str, settings: Sequence[str]) -> Fault:
+    """Holds settings against the experiment, while there is no target yet; the fault that it would inject.
 
     Raises:
         CommandError: with every problem.
     """
     _, document = read_experiment(source)
     configuration = dict(_own_configuration(document)) | _overrides(document, settings)
-    _fault(source, _resolved_activities(source, document, configuration))
+    return _fault(source, _resolved_activities(source, document, configuration))
 
 
 def prepare_experiment(source: str, settings: Sequence[str]) -> Experiment:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from chaos.finding import Finding
 from chaos.platforms.base import Means, Platform, Target
+from journal.profile import Platform as PlatformProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Fault(ABC):
 
     name: ClassVar[str]
     heals_by_itself: ClassVar[bool] = False
+
+    @classmethod
+    def why_not_on(cls, profile: PlatformProfile) -> str:  # noqa: ARG003  # most faults know every platform
+        """Why the profile's platform rules this fault out, told before a run begins; "" when it does not."""
+        return ""
 
     @property
     @abstractmethod

@@ -77,7 +77,7 @@ def run(
     plain: bool,
 ) -> ExitCode:
     """Runs PLAN (a file, or the name of one that comes with the harness) and exits by its verdict."""
-    address = Address.parse(workers_at, "--workers-at") if workers_at else None
+    address = Address.parse(workers_at, "--workers-at") if workers_at is not None else None
     checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
     tell_undecidable(checked)
     job = Job(

@@ -92,7 +92,9 @@ def conduct(job: Job, view: View) -> None:
     """
     with StopSignals() as stop, _target(job) as target:
         if not is_ready(target.base_url):
-            raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready)")
+            outside = job.profile.platform.kind == "kubernetes" and "KUBERNETES_SERVICE_HOST" not in os.environ
+            hint = "; from outside of its cluster, use: gameday k8s run" if outside else ""
+            raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready){hint}")
         watch = observers(job.profile, target.state_file)
         write_manifest(job.run.manifest, _manifest(job, target, watch))
         _Conductor(job, target, view, stop).run(watch)

@@ -34,6 +34,13 @@ def check_run_id(_context: click.Context, _parameter: click.Parameter, value: st
     return value
 
 
+def check_namespace(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Checks the name of a namespace, as click calls it: it becomes part of the API's paths."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        raise click.BadParameter("a namespace has up to 63 small letters, digits and hyphens")
+    return value
+
+
 def read_checked(plan: str, profile: str, overrides: Overrides) -> Checked:
     """Both records, which fit together, with the forecast of each gate; sends nothing.
 

@@ -1,5 +1,6 @@
 """The command lines of the Locust master and its workers; the conductor itself never imports Locust."""
 
+import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -21,9 +22,16 @@ class Address:
     def parse(cls, text: str, option: str) -> "Address":
         """The address written as HOST:PORT. Raises CommandError, which names the option."""
         host, _, port = text.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise CommandError([Problem(option, f"{text!r} is no HOST:PORT", "write for example 0.0.0.0:5557")])
+        # a name or an IPv4 address: Locust takes no other, and would fail only later
+        if not re.fullmatch(r"\*|[A-Za-z0-9._-]+", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+            raise _no_address(text, option)
+        if not 0 < int(port) < 65536:
+            raise _no_address(text, option)
         return cls(host, int(port))
+
+
+def _no_address(text: str, option: str) -> CommandError:
+    return CommandError([Problem(option, f"{text!r} is no HOST:PORT", "write for example 0.0.0.0:5557")])
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,16 @@ def check_profile(profile: Profile) -> None:
 def _address_problems(profile: Profile) -> Iterator[Problem]:
     if profile.base_url is None:
         return
-    address = urlsplit(profile.base_url)
-    if address.scheme not in {"http", "https"} or not address.hostname:
+    try:
+        address = urlsplit(profile.base_url)
+        _ = address.port  # is read only now, and may be no number
+    except ValueError:
+        yield Problem("profile: base_url", "is no address that can be read")
+        return
+    if address.username is not None or address.password is not None:
+        # not quoted: it would be in arguments, logs and the run directory, and here
+        yield Problem("profile: base_url", "holds a user or a password", "name the host alone; see `credentials`")
+    elif address.scheme not in {"http", "https"} or not address.hostname:
         yield Problem("profile: base_url", f"{profile.base_url!r} is no http or https address")
     elif address.hostname not in profile.allowed_hosts:
         allowed = ", ".join(profile.allowed_hosts)
@@ -80,7 +88,9 @@ def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
     for index, fault in enumerate(plan.faults):
         settings = tuple(f"{key}={value}" for key, value in fault.configuration.items())
         try:
-            check_settings(fault.experiment, settings)
+            objection = check_settings(fault.experiment, settings).why_not_on(profile.platform)
+            if objection:
+                yield Problem(f"plan: faults[{index}]", objection)
         except BadInput as error:
             yield from (Problem(f"plan: faults[{index}]", str(problem)) for problem in error.problems)
     if plan.faults and not _reaches_processes(profile):

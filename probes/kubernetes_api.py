@@ -146,8 +146,9 @@ class KubernetesApi:
         self._call(_Request("DELETE", path, {}, options))
 
     def _json(self, request: _Request) -> Json:
+        data = self._call(request)
         try:
-            found = json.loads(self._call(request))
+            found = json.loads(data)
         except ValueError as error:
             raise ClusterUnreachable(f"{self._name}: {request}: the answer is no JSON") from error
         if not isinstance(found, dict):
@@ -186,6 +187,8 @@ class KubernetesApi:
             data = _whole(answer, time.monotonic() + read_s)
         except (urllib3.exceptions.HTTPError, OSError, ConfigException) as error:
             raise ClusterUnreachable(f"{self._name}: {request}: {_reason(error)}") from error
+        except ValueError:  # of a header with a line break, whose text would quote the token
+            raise ClusterUnreachable(f"{self._name}: {request}: the credentials cannot be sent") from None
         if answer.status >= 300:
             message = f"{request}: {_message(answer.status, data)}"
             raise ClusterRefused(answer.status, message, _seconds(answer.headers.get("Retry-After")))

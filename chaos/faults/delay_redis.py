@@ -12,6 +12,7 @@ from chaos.pings import baseline_ms, normality
 from chaos.platforms.base import Platform
 from journal.errors import CommandError, Problem
 from journal.plan import FORBID_UNKNOWN
+from journal.profile import Platform as PlatformProfile
 from probes.redis import PingSeries, p95_ms
 
 _PINGS = 8
@@ -42,6 +43,16 @@ class DelayRedis(Fault):
             raise _option_error("rate_kb_per_s", "must be 0 for no limit, or at least 1")
         if self.duration_s * 1000 < (_PINGS + 2) * self._interval_ms:
             raise _option_error("duration_s", f"must hold at least {_PINGS + 2} answers of latency_ms and jitter_ms")
+
+    @classmethod
+    def why_not_on(cls, profile: PlatformProfile) -> str:
+        """See `Fault`: it takes a Toxiproxy between the API and Redis."""
+        cluster = profile.cluster
+        if profile.kind != "kubernetes":
+            return f"{cls.name} needs a Toxiproxy before Redis, which there is only in a cluster; use throttle-redis"
+        if not cluster.toxiproxy.url or not cluster.redis.through_proxy:
+            return f"{cls.name} needs toxiproxy.url and redis.through_proxy under platform.cluster of the profile"
+        return ""
 
     @property
     def expires_after_s(self) -> float:

@@ -25,6 +25,7 @@ from gameday.cluster.starting import (
 )
 from gameday.cluster.through import see_through
 from gameday.inputs import (
+    check_namespace,
     check_run_id,
     default_directory,
     out_option,
@@ -50,7 +51,12 @@ _profile_option = click.option(
     "--profile", default="kubernetes", show_default=True, help="Name or file of the target's profile."
 )
 _namespace_option = click.option(
-    "--namespace", default=NAMESPACE, show_default=True, metavar="NAME", help="Where the harness runs."
+    "--namespace",
+    default=NAMESPACE,
+    show_default=True,
+    callback=check_namespace,
+    metavar="NAME",
+    help="Where the harness runs.",
 )
 _image_option = click.option("--image", metavar="REF", help="Image of the harness (default: that of the manifests).")
 _overlay_option = click.option(

@@ -9,6 +9,12 @@ import pytest
 from tests.e2e.harness import SHORT_PLAN, gameday
 
 ELSEWHERE = "name: elsewhere\nbase_url: http://aia.example:8000\n"
+IN_A_CLUSTER = """\
+name: cluster
+base_url: http://aia.invalid:8000
+allowed_hosts: [aia.invalid]
+platform: {kind: kubernetes, environment: gameday}
+"""
 FAST = SHORT_PLAN.replace("{min_s: 0.05, max_s: 0.2}", "{min_s: 0.0, max_s: 0.001}").replace(
     "duration_s: 14", "duration_s: 7200"
 )
@@ -39,6 +45,20 @@ def unused_port() -> int:
             2,
             "kill-all: there is no such experiment",
         ),
+        (
+            SHORT_PLAN + "faults:\n  - {id: F1, experiment: delay-redis, at_s: 2}\n",
+            "",
+            2,
+            "faults[0]: delay-redis needs a Toxiproxy before Redis, which there is only in a cluster",
+        ),
+        (
+            SHORT_PLAN + "faults:\n  - {id: F1, experiment: delay-redis, at_s: 2}\n",
+            IN_A_CLUSTER,
+            2,
+            "delay-redis needs toxiproxy.url and redis.through_proxy",
+        ),
+        (SHORT_PLAN, "name: x\nbase_url: 'http://127.0.0.1:99999'\n", 2, "base_url: is no address"),
+        (SHORT_PLAN, IN_A_CLUSTER, 5, "use: gameday k8s run"),
         (SHORT_PLAN, profile_at(unused_port()), 5, "does not answer as a ready AIA"),
     ],
     ids=[
@@ -49,6 +69,10 @@ def unused_port() -> int:
         "rate-limit",
         "journey",
         "fault",
+        "no-toxiproxy",
+        "unnamed-toxiproxy",
+        "port",
+        "cluster-from-outside",
         "no-target",
     ],
 )
@@ -70,6 +94,31 @@ def test_problems_of_plan_and_profile_are_listed_together(tmp_path: Path) -> Non
     assert done.returncode == 2
     for said in ("plan.yaml:2: foo", "plan.yaml:1: load: is missing", "profile.yaml:1: bar", "name: is missing"):
         assert said in done.stderr
+
+
+def test_a_password_in_the_base_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(SHORT_PLAN)
+    (tmp_path / "profile.yaml").write_text("name: x\nbase_url: http://bob:hunter2@127.0.0.1:9\n")
+    done = gameday("check", "plan.yaml", "--profile", "profile.yaml", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "base_url: holds a user or a password" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("address", ["", "x", ":5557", "a b:5557", "[::1]:5557", "h:0", "h:65536", "h:²"])
+def test_an_address_that_locust_could_not_use_is_refused(address: str, tmp_path: Path) -> None:
+    for command in (("worker", "--master"), ("run", "smoke", "--out", "run", "--workers-at")):
+        done = gameday(*command, address, cwd=tmp_path, ledger=tmp_path)
+        assert done.returncode == 2
+        assert f"{command[-1]}: {address!r} is no HOST:PORT" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_ledger_that_is_no_directory_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("")
+    done = gameday("recover", cwd=tmp_path, ledger=tmp_path / "ledger")
+    assert done.returncode == 6
+    assert "is no directory" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x00\x01\x02", b"{}", b'{"schema": "aia-gameday/run/999"}', b"[1]"])

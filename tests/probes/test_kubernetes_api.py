@@ -51,6 +51,14 @@ def server() -> Iterator[ApiServer]:
         yield running
 
 
+def test_a_token_that_no_header_can_hold_is_not_quoted(connect: Connect, tmp_path: Path) -> None:
+    connect("http://127.0.0.1:1")  # sets the environment
+    write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1", token="hun\nter2")
+    with pytest.raises(ClusterUnreachable, match="the credentials cannot be sent") as caught:
+        KubernetesApi.connect(patience_s=0.0).text("/version")
+    assert "ter2" not in str(caught.value)
+
+
 def test_a_server_that_takes_the_connection_and_stays_silent_is_given_up_within_the_patience(connect: Connect) -> None:
     with silent_address() as url:
         began_s = time.monotonic()

@@ -76,6 +76,11 @@ def test_without_a_kubeconfig_the_remedy_is_named(gameday: Callable[..., Done]) 
     refused(gameday("run", "smoke"), 2, "kubeconfig", "KUBECONFIG")
 
 
+@pytest.mark.parametrize("command", [("run", "smoke"), ("render", "smoke"), ("attach",), ("recover",)])
+def test_a_namespace_that_cannot_be_is_refused(gameday: Callable[..., Done], command: tuple[str, ...]) -> None:
+    refused(gameday(*command, "--namespace", "../kube-system"), 2, "a namespace has up to 63 small letters")
+
+
 def test_an_api_server_that_does_not_answer_is_exit_5(gameday: Callable[..., Done]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
