@@ -243,6 +243,13 @@ def fault_states(run: RunDirectory) -> list[str]:
     return list(dict.fromkeys(event.data["state"] for event in fault_events(run)))
 
 
+def told(run: RunDirectory) -> str:
+    """The whole story of a run's faults, for somebody who wonders why a test has failed."""
+    return "\n".join(
+        f"{event.data['fault_id']} {event.data['state']}: {event.data['evidence']}" for event in fault_events(run)
+    )
+
+
 def evidence_of(run: RunDirectory, state: str) -> dict[str, Any]:
     return next(event.data["evidence"] for event in fault_events(run) if event.data["state"] == state)
 

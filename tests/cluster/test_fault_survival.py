@@ -14,7 +14,7 @@ from chaos.record import Record
 from chaos.recover import recover_all, tell_epitaphs
 from journal.run_directory import RunDirectory
 from tests.cluster.api_server import stopped_api_server
-from tests.cluster.fault_scene import Scene, evidence_of, fault_events, fault_scene, fault_states, resources_of
+from tests.cluster.fault_scene import Scene, evidence_of, fault_scene, fault_states, resources_of, told
 from tests.cluster.support import DeployedTarget, wait_until
 
 DURATION_S = 8
@@ -48,7 +48,7 @@ def throttled(scene: Scene, run: RunDirectory) -> tuple[Popen[str], Record]:
     """An experiment in the middle of its throttle, and the record of that."""
     process = scene.start_experiment("throttle-redis", run, f"duration_s={DURATION_S}")
     wait_until(lambda: fault_states(run), every_s=0.05)
-    assert fault_states(run)[0] == "injected", [event.data for event in fault_events(run)]
+    assert fault_states(run)[0] == "injected", told(run)
     (record,) = scene.ledger.read().records
     return process, record
 

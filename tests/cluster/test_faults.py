@@ -21,11 +21,11 @@ from tests.cluster.fault_scene import (
     Scene,
     busy_redis,
     evidence_of,
-    fault_events,
     fault_scene,
     fault_states,
     record_about,
     resources_of,
+    told,
 )
 from tests.cluster.support import DeployedTarget, wait_until
 
@@ -101,7 +101,7 @@ def test_a_throttled_redis_answers_late_and_then_has_the_resources_of_before(wat
         wait_until(lambda: "injected" in fault_states(run))
         wait_until(lambda: resources_of(watched.redis())[1] != resources_of(before)[1])
         during_ms = watched.redis_p95_ms()
-        assert process.wait(timeout=60) == 0, [event.data for event in fault_events(run)]
+        assert process.wait(timeout=60) == 0, told(run)
         after_ms = watched.redis_p95_ms()
     assert fault_states(run) == WHOLE
     evidence = evidence_of(run, "effective")
@@ -125,7 +125,7 @@ def test_a_delayed_redis_answers_late_through_the_proxy_and_then_as_before(watch
     wait_until(lambda: "injected" in fault_states(run))
     assert watched.redis_p95_ms(through_proxy=True) >= 130
     assert watched.redis_p95_ms() < 130
-    assert process.wait(timeout=60) == 0, [event.data for event in fault_events(run)]
+    assert process.wait(timeout=60) == 0, told(run)
     assert fault_states(run) == WHOLE
     assert watched.platform._toxiproxy().toxics() == []
     assert watched.redis_p95_ms(through_proxy=True) < 100
