@@ -170,7 +170,7 @@ class Connection:
             return
         try:
             self._socket = self._tls.wrap_socket(plain, server_hostname=self._origin.host)
-        except BaseException:
+        except BaseException:  # whatever stops the handshake, a time-out included, nobody else knows of this socket
             plain.close()
             raise
 

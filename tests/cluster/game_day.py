@@ -86,7 +86,7 @@ class GameDay:
 
         try:
             wait_until(there, within_s)
-        except BaseException:
+        except BaseException:  # whatever it was, a time-out of the test included, the log explains it
             print(self.log[-3000:])
             raise
 
