@@ -22,7 +22,7 @@ from chaos.platforms.base import Target
 from chaos.platforms.kubernetes.platform import KubernetesPlatform
 from chaos.platforms.kubernetes.pods import Pod, Pods
 from chaos.record import Record
-from journal.errors import GamedayError
+from journal.errors import GamedayError, TargetUnreachable
 from journal.manifest import Manifest, this_machine
 from journal.plan import Load, Plan, Stage
 from journal.profile import Cluster, Platform, Profile, RedisAddress, Toxiproxy
@@ -30,10 +30,12 @@ from journal.run_directory import RunDirectory, create_run_directory
 from journal.timeline import Event, EventKind, read_timeline
 from probes.container_cpu import millicores
 from probes.kubernetes_api import Json, KubernetesApi
+from probes.login import ClientCredentials, client_login_ms
 from probes.redis import measure_pings, p95_ms, parse_address
 from tests.cluster.support import DeployedTarget, Kubectl, wait_until
 
 PASSWORD_ENV = "AIA_REDIS_PASSWORD"
+_REPLACED_REDIS_S = 300.0
 WHOLE = ["injected", "effective", "reverted", "proven"]
 _OPEN = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "open-to-tests"}}
 _EVERYONE = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]}
@@ -79,6 +81,19 @@ class Scene:
     def redis(self) -> Pod:
         """Redis' pod, when it serves."""
         return wait_until(lambda: self.pods.ready("app=aia-redis"))[0]
+
+    def logins_succeed(self) -> bool:
+        """Whether some logins in a row do, as every steady state wants.
+
+        A Redis that a test before has replaced holds them up for minutes: Toxiproxy takes no connection while it tries
+        the address that is gone, and each of the API's connections that ended there has to be found out.
+        """
+        credentials = ClientCredentials(self.target.secret("client-id"), self.target.secret("client-secret"))
+        url = f"http://{self.addresses['aia-api']}:8000"
+        try:
+            return all(client_login_ms(url, credentials, timeout_s=8) < 1000 for _ in range(12))
+        except TargetUnreachable:
+            return False
 
     def redis_p95_ms(self, *, through_proxy: bool = False) -> float:
         """PING's p95, as a probe of the test's own sees it."""
@@ -157,6 +172,7 @@ def fault_scene(target: DeployedTarget, folder: Path, monkeypatch: pytest.Monkey
         with empty_ledger(kubectl, namespace) as (name, api, ledger):
             scene = Scene(target, api, name, ledger, folder, addresses)
             try:
+                wait_until(scene.logins_succeed, within_s=_REPLACED_REDIS_S)
                 yield scene
             finally:
                 scene.end()

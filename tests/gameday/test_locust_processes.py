@@ -37,15 +37,11 @@ def test_a_worker_is_told_nothing_but_where_its_master_is() -> None:
     assert "--host" not in command
 
 
-@pytest.mark.parametrize("text", ["", "host", "host:", ":5557", "host:0", "host:65536", "host:http"])
+@pytest.mark.parametrize("text", ["", "host", "host:", ":5557", "host:0", "host:65536", "host:http", "[::]:5557"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         Address.parse(text, "--workers-at")
     assert "--workers-at" in str(caught.value)
-
-
-def test_an_address_may_be_of_ipv6() -> None:
-    assert Address.parse("[::]:5557", "--workers-at") == Address("[::]", 5557)
 
 
 @pytest.mark.parametrize(("state_file", "given"), [(None, False), (Path("state.json"), True)])
