@@ -43,7 +43,8 @@ class Client:
         self._connection = Connection(self._origin, profile.request_timeout_s)
         self._paths = profile.paths
         constant = {"Host": self._origin.authority, "User-Agent": USER_AGENT, "Accept": "application/json"}
-        self._head = _lines({**constant, **(headers or {})})
+        self._constant = {**constant, **(headers or {})}
+        self._head = _lines(self._constant)
 
     def send(
         self,
@@ -53,19 +54,39 @@ class Client:
         token: str = "",
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One exchange at the contract path `template`, which the profile may move; `path` fills its {placeholders}."""
-        payload, content_type = _payload(body, form)
+        """One exchange at the contract path `template`, which the profile may move; `path` fills its {placeholders}.
+
+        The body is JSON (`body`), a form, or bytes (`content`); `headers` come before those that the client has itself.
+        """
+        payload, content_type = _payload(body, form, content)
         target = self.target(method, template)
         for name, value in (path or {}).items():
             target = target.replace(f"{{{name}}}", quote(value, safe=""))
-        head = f"{method} {target} HTTP/1.1\r\n{self._head}"
+        if query:
+            target += "?" + urlencode(query)
+        own, content_type = self._own_headers(headers, content_type)
+        head = f"{method} {target} HTTP/1.1\r\n{own}"
         if token:
             head += _lines({"Authorization": f"Bearer {token}"})
         if payload or method in {"POST", "PUT", "PATCH"}:
-            head += f"Content-Type: {content_type}\r\nContent-Length: {len(payload)}\r\n"
+            head += f"{content_type}Content-Length: {len(payload)}\r\n"
         return self._connection.exchange(method, head.encode("latin-1") + b"\r\n" + payload)
+
+    def _own_headers(self, given: Mapping[str, str] | None, content_type: str) -> tuple[str, str]:
+        """The head's constant lines and the line of the content's type, each given by the caller or else by us."""
+        typed = f"Content-Type: {content_type}\r\n"
+        if not given:
+            return self._head, typed
+        names = {name.lower() for name in given}
+        kept = {name: value for name, value in self._constant.items() if name.lower() not in names}
+        # a header is bytes: what is beyond Latin-1 goes as UTF-8, which most servers take it for
+        sent = {name: value.encode().decode("latin-1") for name, value in given.items()}
+        return _lines({**kept, **sent}), "" if "content-type" in names else typed
 
     def target(self, method: str, template: str) -> str:
         """The path of this target for a path of the contract; empty when the profile says that it has none."""
@@ -81,7 +102,9 @@ def _lines(headers: Mapping[str, str]) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items() if not {"\r", "\n"} & set(value))
 
 
-def _payload(body: Any, form: Mapping[str, str] | None) -> tuple[bytes, str]:
+def _payload(body: Any, form: Mapping[str, str] | None, content: bytes | None) -> tuple[bytes, str]:
+    if content is not None:
+        return content, "application/octet-stream"
     if form is not None:
         return urlencode(form).encode(), "application/x-www-form-urlencoded"
     return (b"" if body is None else json.dumps(body).encode()), "application/json"
@@ -104,14 +127,15 @@ def judge(reply: Reply, expect: Expect) -> Answer:
     if reply.status != expect.status:
         said = str((body or {}).get("detail", ""))[:80]
         detail = f"{reply.status} instead of {expect.status}{': ' + said if said else ''}"
-        return Answer(_unexpected(reply.status), reply.status, body or {}, detail)
+        return Answer(unexpected(reply.status), reply.status, body or {}, detail)
     if body is None:
         return Answer(Outcome.WRONG_ANSWER, reply.status, detail="the answer is no JSON object")
     complaint = expect.complaint(body)
     return Answer(Outcome.WRONG_ANSWER if complaint else Outcome.OK, reply.status, body, complaint)
 
 
-def _unexpected(status: int) -> Outcome:
+def unexpected(status: int) -> Outcome:
+    """What an answer is counted as whose status is not the expected one."""
     if status == 429:
         return Outcome.LIMITED
     if status >= 500:
@@ -130,7 +154,7 @@ class Session:
 
     def call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
         """One request that should be answered as expected; takes what `Client.send` takes."""
-        return self._counted(method, template, request, lambda reply: judge(reply, expect))
+        return self.judged(method, template, lambda reply: judge(reply, expect), **request)
 
     def refused(
         self, invariant: str, method: str, template: str, *, status: int, example: str, **request: Any
@@ -148,17 +172,18 @@ class Session:
                 self._logbook.checked(invariant, violated=granted, example=f"{example}: answered {reply.status}")
             return Answer(Outcome.OK, reply.status, answer.body) if granted else answer
 
-        return self._counted(method, template, request, judged)
+        return self.judged(method, template, judged, **request)
 
-    def _counted(
-        self, method: str, template: str, request: Mapping[str, Any], judged: Callable[[Reply], Answer]
+    def judged(
+        self, method: str, template: str, judge: Callable[[Reply], Answer], *, name: str = "", **request: Any
     ) -> Answer:
-        endpoint = Endpoint(Kind.REQUEST, self._journey, f"{method} {template}")
+        """One request whose answer the caller judges; it is counted under `name`, else as `METHOD template`."""
+        endpoint = Endpoint(Kind.REQUEST, self._journey, name or f"{method} {template}")
         series = self._logbook.series(endpoint)
         began_s = time.time()
         series.start()
         reply = self._client.send(method, template, **request)
-        answer = judged(reply)
+        answer = judge(reply)
         series.end(answer.outcome, reply.service_us)
         self._logbook.ended(endpoint, answer.outcome, reply, answer.detail, began_s)
         return answer

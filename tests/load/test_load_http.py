@@ -7,7 +7,7 @@ import pytest
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.checks import Expect
-from load.http import RUN_HEADER, Client, Session
+from load.http import RUN_HEADER, Answer, Client, Session
 from load.logbook import MAX_FAILURES_PER_S, Logbook
 from load.recorder import Recorder
 from tests.load.hostile import HostileServer, answer, serving
@@ -75,6 +75,31 @@ def test_a_request_carries_the_run_the_token_and_its_body_at_the_path_of_the_pro
         assert {b"x-gameday-run: r1", b"Authorization: Bearer abc", b"Content-Length: 8"} <= set(head.split(b"\r\n"))
         assert body == b'{"n": 1}'
         assert list(counted(logbook)) == [("POST /v1/things/{id}", Outcome.OK)]
+
+
+def test_a_request_of_any_kind_carries_its_query_and_its_headers_each_once():
+    with serving(always(answer(b"[]"))) as server:
+        session, logbook = session_for(server.url)
+        headers = {"accept": "text/csv", "Content-Type": "text/plain", "X-Name": "Łukasz", "X-Bad": "a\r\nX-Evil: 1"}
+        session.judged(
+            "PUT",
+            "/a",
+            lambda reply: Answer(Outcome.OK, reply.status),
+            name="a put",
+            content=b"\x00raw",
+            query={"q": "a b&c"},
+            headers=headers,
+        )
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        assert lines[0] == b"PUT /a?q=a+b%26c HTTP/1.1"
+        names = [line.split(b":")[0].lower() for line in lines[1:]]
+        assert sorted(names) == sorted(
+            [b"host", b"user-agent", b"accept", b"content-type", b"content-length", b"x-name", RUN_HEADER.encode()]
+        )
+        assert {b"accept: text/csv", b"Content-Type: text/plain", "X-Name: Łukasz".encode()} <= set(lines)
+        assert body == b"\x00raw"
+        assert counted(logbook) == {("a put", Outcome.OK): 1}
 
 
 def test_what_is_not_load_carries_no_run_header():
