@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.evidence import NS, Evidence
 from analysis.verdict import Estimate, GateResult, GeneratorHealth, State, anchor
@@ -24,7 +25,7 @@ def generator_health(evidence: Evidence) -> GeneratorHealth:
     """Loop lag and processor use in the load phase.
 
     Suspect: the 99th percentile of the lag is a quarter of the SLO's threshold or more, or one process used more than
-    90 % of one core for 10 s on end.
+    90 % of what it may use for 10 s on end.
     """
     lag = evidence.columns.histogram(evidence.rows(Kind.GENERATOR), name="lag", within=evidence.in_load)
     measured = len(lag) > 0
@@ -46,7 +47,7 @@ def generator_gate(evidence: Evidence, health: GeneratorHealth) -> GateResult:
     limit_ms = lag_limit_ms(evidence.manifest.plan.slo.threshold_ms)
     unknown = "the generator did not record its own lag" if health.lag_p99_ms is None else ""
     doubt = health.reason or unknown
-    busy = f"no process over {SATURATED_SHARE:.0%} of a core for {SUSTAINED_S} s"
+    busy = f"no process over {SATURATED_SHARE:.0%} of what it may use for {SUSTAINED_S} s"
     return GateResult(
         gate="generator",
         subject="generator",
@@ -72,12 +73,23 @@ def _generators(evidence: Evidence) -> list[ReadingSeries]:
 
 
 def _cpu_shares(evidence: Evidence, series: ReadingSeries) -> list[float]:
-    """The share of one core that a process used between each two readings in the load phase."""
+    """The share of what a process may use that it did use between each two readings in the load phase."""
     if evidence.load is None:
         return []
     within = (series.at_ns >= evidence.load.begin_ns) & (series.at_ns <= evidence.load.end_ns)
-    used, passed = np.diff(series.cpu_s[within]), np.diff(series.at_ns[within]) / NS
+    used, passed = np.diff(_used_s(series)[within]), np.diff(series.at_ns[within]) / NS
     return [float(share) for share in used[passed > 0] / passed[passed > 0]]
+
+
+def _used_s(series: ReadingSeries) -> NDArray[np.float64]:
+    """The CPU time that a process used so far, in seconds of all that it may use.
+
+    That is one core, since only one thread of a Python process runs at a time, or less where its limit is tighter; what
+    it may use was not on record before the limit was.
+    """
+    limit = series.cpu_limit_cores[1:]
+    allowed = np.where(limit > 0, np.minimum(limit, 1.0), 1.0)
+    return np.concatenate(([0.0], np.cumsum(np.diff(series.cpu_s) / allowed)))
 
 
 def _saturations(evidence: Evidence) -> Iterator[str]:
@@ -95,6 +107,6 @@ def _saturated(evidence: Evidence, series: ReadingSeries) -> tuple[float, float]
     grid = np.arange(max(0.0, at_s[0]), min(evidence.load.duration_s, at_s[-1]) + 1e-9)
     if grid.size <= SUSTAINED_S:
         return None
-    cpu_s = np.interp(grid, at_s, series.cpu_s)
+    cpu_s = np.interp(grid, at_s, _used_s(series))
     begins = np.flatnonzero(cpu_s[SUSTAINED_S:] - cpu_s[:-SUSTAINED_S] > SATURATED_SHARE * SUSTAINED_S)
     return (float(grid[begins[0]]), float(grid[begins[-1] + SUSTAINED_S])) if begins.size else None

@@ -192,7 +192,10 @@ class Accounts:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorHealth:
-    """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of one core."""
+    """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of what each may use.
+
+    A process may use one core, or less where its container's limit is tighter.
+    """
 
     lag_p99_ms: float | None
     lag_max_ms: float | None

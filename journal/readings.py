@@ -20,6 +20,8 @@ class Reading:
 
     `role` is "api", "worker", "redis", "supervisor" for the target, "generator" or "conductor" for the harness;
     `cpu_s` is user and system time since the process began; memory is in bytes, and 0 where it could not be read.
+    Of the generator's processes also: `cpu_limit_cores`, what quotas, cpusets and affinity let the process use, and how
+    often (`throttled_periods`) and how long (`throttled_s`) a quota has held its control groups back so far.
     """
 
     at_ns: int
@@ -31,6 +33,9 @@ class Reading:
     cpu_s: float
     threads: int
     descriptors: int
+    cpu_limit_cores: float = 0.0
+    throttled_periods: int = 0
+    throttled_s: float = 0.0
 
 
 class ReadingWriter:
@@ -62,6 +67,13 @@ class ReadingSeries:
     cpu_s: NDArray[np.float64]
     threads: NDArray[np.int64]
     descriptors: NDArray[np.int64]
+    cpu_limit_cores: NDArray[np.float64]
+    throttled_periods: NDArray[np.int64]
+    throttled_s: NDArray[np.float64]
+
+
+_WHOLE = ("at_ns", "rss_bytes", "uss_bytes", "threads", "descriptors", "throttled_periods")
+_REAL = ("cpu_s", "cpu_limit_cores", "throttled_s")
 
 
 def read_readings(path: Path) -> tuple[list[ReadingSeries], list[Damage]]:
@@ -83,6 +95,6 @@ def _series(readings: list[Reading]) -> ReadingSeries:
         subject=ordered[0].subject,
         role=ordered[0].role,
         incarnation=ordered[0].incarnation,
-        cpu_s=column("cpu_s", np.float64),
-        **{name: column(name, np.int64) for name in ("at_ns", "rss_bytes", "uss_bytes", "threads", "descriptors")},
+        **{name: column(name, np.int64) for name in _WHOLE},
+        **{name: column(name, np.float64) for name in _REAL},
     )

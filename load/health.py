@@ -9,6 +9,7 @@ import psutil
 
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import Reading
+from load.cgroups import ControlGroups
 from load.recorder import Recorder
 
 LOOP_LAG = Endpoint(Kind.GENERATOR, "generator", "loop lag")
@@ -36,9 +37,11 @@ class ProcessWatch:
         self._subject = subject
         self._incarnation = f"{self._process.pid}@{self._process.create_time():.2f}"
         self._uss_at_s = -USS_EVERY_S
+        self._groups = ControlGroups()
 
     def read(self) -> Reading:
         """What the process uses now."""
+        allowed = self._groups.read()
         with self._process.oneshot():
             cpu = self._process.cpu_times()
             return Reading(
@@ -51,6 +54,9 @@ class ProcessWatch:
                 cpu_s=cpu.user + cpu.system,
                 threads=self._process.num_threads(),
                 descriptors=self._process.num_fds(),
+                cpu_limit_cores=allowed.cores,
+                throttled_periods=allowed.throttled_periods,
+                throttled_s=allowed.throttled_s,
             )
 
     def _uss(self) -> int:

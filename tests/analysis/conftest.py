@@ -1,7 +1,7 @@
 """Synthetic run directories, written with the journal's own writers: a healthy one, and each thing gone wrong."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Run:
     unchecked: tuple[str, ...] = ()
     lag_ms: float = 3.0
     generator_cpu: float = 0.4
+    generator_limit_cores: float = 0.0
     leak_mib_per_s: float = 0.0
     worker_lost_at_s: int | None = None
     killed_at_s: int | None = None
@@ -241,7 +242,8 @@ class Run:
                 leaked = self.leak_mib_per_s * second if role == "api" else 0.0
                 level = round((60 + leaked + 3 * (1 - np.exp(-second / 8)) + self.random.normal(0, 0.1)) * MIB)
                 writer.write([_reading(second, subject, role, level, 0.3 * second)])
-            writer.write([_reading(second, "locust-0", "generator", 80 * MIB, self.generator_cpu * second)])
+            own = _reading(second, "locust-0", "generator", 80 * MIB, self.generator_cpu * second)
+            writer.write([replace(own, cpu_limit_cores=self.generator_limit_cores)])
         writer.close()
 
 

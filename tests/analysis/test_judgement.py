@@ -253,7 +253,9 @@ def test_a_guard_ends_a_run_with_its_own_exit_code(judged: Judged) -> None:
     assert verdict.line == "! ABORTED. Guard error-rate at 1:00; no fault was in force."
 
 
-@pytest.mark.parametrize("trouble", [{"lag_ms": 80.0}, {"generator_cpu": 0.97}])
+@pytest.mark.parametrize(
+    "trouble", [{"lag_ms": 80.0}, {"generator_cpu": 0.97}, {"generator_cpu": 0.29, "generator_limit_cores": 0.3}]
+)
 def test_a_suspect_generator_makes_the_run_open_and_never_the_target_guilty(
     judged: Judged, trouble: dict[str, float]
 ) -> None:

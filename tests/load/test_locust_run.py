@@ -74,8 +74,9 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     assert all(data["checked"] > 0 for name, data in invariants.items() if name != "login-needs-password")
     assert events_of(run, EventKind.WARNING) == []
 
-    subjects = {series.subject for series in read_readings(run.readings)[0]}
-    assert subjects == {"worker-0", "worker-1", "master"}
+    readings = read_readings(run.readings)[0]
+    assert {series.subject for series in readings} == {"worker-0", "worker-1", "master"}
+    assert all((series.cpu_limit_cores > 0).all() for series in readings)
     lag = [row for row, endpoint in enumerate(columns.endpoints) if endpoint.kind is Kind.GENERATOR]
     assert len(columns.histogram(lag, name="lag")) > 300
     assert np.isnan(columns.histogram(lag, name="service").quantile_us(0.5))
