@@ -29,6 +29,7 @@ from target.counters import Counters
 from target.defects import PlantedFaults
 from target.lifecycle import Lifecycle
 from target.metrics_feed import MetricsFeed
+from target.model_context_route import ModelContext
 from target.settings import Secrets, Settings
 from target.store import STORE_UNAVAILABLE
 from target.telemetry import MeasureRequests, Telemetry
@@ -48,10 +49,15 @@ def application(
 ) -> ASGIApp:
     """The application of replica `name`, with its middleware, outermost first: count, mark, measure, break."""
     planted = defects.planted(settings.defects, seed=f"{settings.seed}/{name}")
+    model_context = ModelContext(planted)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with services.opened(settings, secrets, planted) as app.state.services, _beside(app):
+        async with (
+            services.opened(settings, secrets, planted) as app.state.services,
+            _beside(app),
+            model_context.running(),
+        ):
             yield
 
     app = FastAPI(title="AIA", version=health.VERSION, lifespan=lifespan)
@@ -59,6 +65,7 @@ def application(
     app.state.lifecycle = lifecycle
     for part in _PARTS:
         app.include_router(part.router)
+    app.router.routes.append(model_context.route)
     for failure in STORE_UNAVAILABLE:
         app.add_exception_handler(failure, _store_unavailable)
     app.add_exception_handler(RequestValidationError, _not_as_described)

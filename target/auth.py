@@ -88,13 +88,25 @@ def unauthorised(why: str) -> HTTPException:
 
 async def signed_in(connection: HTTPConnection, response: Response, services: Injected) -> Caller:
     """Dependency: the caller, counted against the hourly limit. Raises 401, 429."""
+    caller, remaining = await admit(bearer_token(connection), services)
+    response.headers.update(limit_headers(services, remaining))
+    return caller
+
+
+def bearer_token(connection: HTTPConnection) -> str:
+    """The access token of a request. Raises 401."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthorised("an access token is needed: Authorization: Bearer …")
-    caller, remaining = await admit(token, services)
-    response.headers["x-ratelimit-limit"] = str(services.settings.rate_limit_per_hour)
-    response.headers["x-ratelimit-remaining"] = str(remaining)
-    return caller
+    return token
+
+
+def limit_headers(services: Services, remaining: int) -> dict[str, str]:
+    """What each answer to a signed-in call says of the hourly limit."""
+    return {
+        "x-ratelimit-limit": str(services.settings.rate_limit_per_hour),
+        "x-ratelimit-remaining": str(remaining),
+    }
 
 
 MUST_BE_SIGNED_IN = Depends(signed_in)

@@ -19,7 +19,10 @@ SYNTAX = """\
   ledger                       each payment and distribution creates one token
   foreign-task                 another user's task is readable
   errors:PERCENT               answer 500
-  any-password                 login takes any password"""
+  any-password                 login takes any password
+  mcp-sessions                 Model Context Protocol: sessions are kept in the memory of one replica
+  mcp-wrong-id:PERCENT         Model Context Protocol: the answer carries another id
+  mcp-no-result:PERCENT        Model Context Protocol: the answer lacks its result"""
 
 NEVER_BROKEN_PATHS = frozenset({"/health", "/ready", "/metrics"})
 
@@ -65,9 +68,17 @@ class Defects:
     loses_task: EvenShare = NEVER
     doubles_task: EvenShare = NEVER
     answers_500: EvenShare = NEVER
+    mistakes_mcp_id: EvenShare = NEVER
+    forgets_mcp_result: EvenShare = NEVER
     created_tokens: int = 0
     ignores_owner: bool = False
     accepts_any_password: bool = False
+    keeps_mcp_sessions: bool = False
+
+    @property
+    def spoils_mcp(self) -> bool:
+        """Whether any answer of the Model Context Protocol goes out spoilt."""
+        return self.mistakes_mcp_id is not NEVER or self.forgets_mcp_result is not NEVER
 
     def plant(self, spec: str, *, seed: str = "") -> None:
         """Switch on the defect that `spec` names; ValueError says what is wrong with it."""
@@ -88,10 +99,16 @@ class Defects:
                 self.doubles_task = EvenShare(_percent(percent), phase)
             case "errors", [percent]:
                 self.answers_500 = EvenShare(_percent(percent), phase)
+            case "mcp-wrong-id", [percent]:
+                self.mistakes_mcp_id = EvenShare(_percent(percent), phase)
+            case "mcp-no-result", [percent]:
+                self.forgets_mcp_result = EvenShare(_percent(percent), phase)
             case "ledger", []:
                 self.created_tokens = 1
             case "foreign-task", []:
                 self.ignores_owner = True
+            case "mcp-sessions", []:
+                self.keeps_mcp_sessions = True
             case "any-password", []:
                 self.accepts_any_password = True
             case _:

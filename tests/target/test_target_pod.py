@@ -142,6 +142,25 @@ def test_an_api_pod_told_to_end_serves_on_sends_clients_away_and_finishes_what_i
     assert api.wait(20) == 0
 
 
+def test_an_api_pod_told_to_end_still_answers_the_model_context_protocol_in_whole(pods, wait_until):
+    """The event streams of its SDK would end with SIGTERM, where all other answers still come."""
+    pods.start("redis")
+    api = pods.start("api", AIA_DRAIN_S="2")
+    wait_until(lambda: pods.status("/ready") == 200)
+    program = {"client_id": SECRETS["AIA_CLIENT_ID"], "client_secret": SECRETS["AIA_CLIENT_SECRET"]}
+    token = httpx.post(f"{pods.url}/auth/token", data=program).json()["access_token"]
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    headers = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {token}"}
+    api.terminate()
+    wait_until(lambda: pods.status("/ready") == 503)
+    for _ in range(20):
+        answer = httpx.post(f"{pods.url}/mcp", json=body, headers=headers)
+        assert answer.status_code == 200
+        assert '"serverInfo"' in answer.text
+    assert api.wait(20) == 0
+
+
 def test_counts_go_on_when_the_container_of_an_api_pod_is_started_again(pods, wait_until, tmp_path):
     pods.start("redis")
     counted = tmp_path / "api" / "counters" / "aia-api-abc.bin"
