@@ -91,7 +91,7 @@ def _passing(found: Findings) -> str:
     good, decimals = good_share(found.pooled), decimals_for(plan.slo.good_share)
     share = f"{percent(good.value, decimals)} % of requests under {plan.slo.threshold_ms:g} ms"
     certain = f"95 % bounds {bounds(good, decimals)}, target {target_percent(plan.slo.good_share)}"
-    return f"{plan.load.peak_users} users: {share} ({certain})."
+    return f"{plan.load.size}: {share} ({certain})."
 
 
 def _sentences(found: Findings, state: State, order: tuple[str, ...]) -> list[str]:

@@ -19,6 +19,7 @@ class Checked:
     plan: Plan
     profile: Profile
     forecasts: Sequence[GateForecast]
+    in_flight: float = 0.0
 
     @property
     def undecidable(self) -> list[GateForecast]:
@@ -31,8 +32,10 @@ def check_lines(checked: Checked) -> Iterator[str]:
     plan, load = checked.plan, checked.plan.load
     yield f"plan      {plan.name}: {plan.description}".rstrip(": ")
     yield f"target    {_target(checked.profile)}"
-    yield f"load      {_stages(plan)}; warm-up {load.warm_up_s:g} s of that, {load.workers} workers, seed {plan.seed}"
+    yield f"load      {load.words}; warm-up {load.warm_up_s:g} s of that, {load.workers} workers, seed {plan.seed}"
     yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
+    if load.arrivals is not None:
+        yield f"in flight about {checked.in_flight:.0f} passes at the most, {load.arrivals.max_in_flight} are allowed"
     for fault in plan.faults:
         settings = ", ".join(f"{key} {value}" for key, value in fault.configuration.items())
         yield f"fault     {fault.id} {fault.experiment} at {fault.at_s:g} s of the load  {settings}".rstrip()
@@ -46,10 +49,6 @@ def _target(profile: Profile) -> str:
         wanted = profile.embedded
         return f"{profile.name}: starts {wanted.replicas} API replicas and {wanted.workers} agent workers on loopback"
     return f"{profile.name}: {profile.base_url} (allowed hosts: {', '.join(profile.allowed_hosts)})"
-
-
-def _stages(plan: Plan) -> str:
-    return ", ".join(f"{stage.users} users for {stage.duration_s:g} s" for stage in plan.load.stages)
 
 
 def _candidates(profile: Profile) -> str:

@@ -163,7 +163,7 @@ class _Conductor:
     def _follow_load(self) -> None:
         master, load = self._children["master"], self._job.plan.load
         margin_s = self._job.workers_within_s + 2 * END_MARGIN_S
-        deadline = time.monotonic() + load.duration_s + load.drain_s + margin_s
+        deadline = time.monotonic() + load.ready_within_s + load.duration_s + load.drain_s + margin_s
         while master.poll() is None:
             self._tick()
             if time.monotonic() > deadline:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from analysis.slo import samples_needed
 from gameday.locust_processes import journeys_folder
 from journal.errors import HarnessDefect
@@ -32,9 +34,17 @@ class JourneyForecast:
             self.think_pauses * plan.load.think_time.mean_s + self.waiting_s + sum(self.requests.values()) * SERVICE_S
         )
 
+    def pass_s(self, plan: Plan) -> float:
+        """The expected length of one pass in seconds: an iteration without the pause at its end."""
+        return max(SERVICE_S, self.iteration_s(plan) - plan.load.think_time.mean_s)
+
     def requests_per_user_per_s(self, plan: Plan) -> float:
-        """How often one user of this journey calls the target."""
-        return sum(self.requests.values()) / self.iteration_s(plan)
+        """How often one user of this journey calls the target, on average, at the height of the load."""
+        if plan.load.arrivals is None:
+            return sum(self.requests.values()) / self.iteration_s(plan)
+        # users of an open model take turns: as many as there are for each journey, which is by its share of the time
+        passes = plan.load.curve.highest * sum(self.requests.values())
+        return passes * self.pass_s(plan) / plan.load.arrivals.max_in_flight
 
 
 @dataclass(frozen=True)
@@ -77,21 +87,34 @@ def user_shares(plan: Plan) -> dict[str, float]:
 
 def expected_requests(plan: Plan, journeys: list[JourneyForecast]) -> dict[tuple[str, str], float]:
     """(journey, endpoint) → requests in the judged time, fault windows left out."""
-    judged_s = max(
-        0.0, plan.load.duration_s - plan.load.warm_up_s - sum(_window_s(fault.configuration) for fault in plan.faults)
-    )
-    mean_users = sum(stage.users * stage.duration_s for stage in plan.load.stages) / plan.load.duration_s
-    shares = user_shares(plan)
+    amount, shares = _judged_amount(plan), user_shares(plan)
     return {
-        (journey.name, endpoint): shares.get(journey.name, 0.0)
-        * mean_users
-        * judged_s
-        * number
-        / journey.iteration_s(plan)
+        (journey.name, endpoint): shares[journey.name] * amount * number / _amount_per_pass(plan, journey)
         for journey in journeys
         for endpoint, number in journey.requests.items()
         if journey.name in shares
     }
+
+
+def _judged_amount(plan: Plan) -> float:
+    """The user seconds, or the arrivals, of the judged time."""
+    load = plan.load
+    after_s = load.duration_s - load.warm_up_s
+    judged_s = max(0.0, after_s - sum(_window_s(fault.configuration) for fault in plan.faults))
+    before, whole = load.curve.cumulative(np.array([load.warm_up_s, load.duration_s]))
+    return float(whole - before) * judged_s / after_s if after_s > 0 else 0.0
+
+
+def _amount_per_pass(plan: Plan, journey: JourneyForecast) -> float:
+    """What one pass takes of it: the seconds of a user, or one arrival."""
+    return journey.iteration_s(plan) if plan.load.arrivals is None else 1.0
+
+
+def expected_in_flight(plan: Plan, journeys: list[JourneyForecast]) -> float:
+    """How many passes of an open model run at a time at the height of its load, by Little's law."""
+    shares = user_shares(plan)
+    mean_s = sum(shares[journey.name] * journey.pass_s(plan) for journey in journeys if journey.name in shares)
+    return plan.load.curve.highest * mean_s
 
 
 def _window_s(configuration: Mapping[str, Any]) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from gameday.check_report import Checked
-from gameday.forecast import describe_journeys, forecast_gates
+from gameday.forecast import describe_journeys, expected_in_flight, forecast_gates
 from gameday.options import Overrides, overridden
 from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_plan, load_profile
@@ -71,7 +71,8 @@ def _checked(plan: Plan, profile: Profile) -> Checked:
     check_profile(profile)
     journeys = describe_journeys()
     check_plan(plan, profile, journeys)
-    return Checked(plan, profile, list(forecast_gates(plan, journeys)))
+    forecasts = list(forecast_gates(plan, journeys))
+    return Checked(plan, profile, forecasts, expected_in_flight(plan, journeys))
 
 
 def tell_undecidable(checked: Checked) -> None:

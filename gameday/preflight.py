@@ -1,10 +1,11 @@
 """Holds a plan against the profile before anything is sent: hosts, limits, journeys, faults."""
 
+import math
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from chaos.experiment import check_settings
-from gameday.forecast import JourneyForecast, user_shares
+from gameday.forecast import JourneyForecast, expected_in_flight, user_shares
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile
@@ -56,7 +57,7 @@ def _cluster_problems(profile: Profile) -> Iterator[Problem]:
 def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:
     """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
     problems = [*_journey_problems(plan, journeys), *_limit_problems(plan, profile, journeys)]
-    problems += _fault_problems(plan, profile)
+    problems += [*_open_problems(plan), *_fault_problems(plan, profile)]
     if problems:
         raise PlanError(problems)
 
@@ -70,9 +71,15 @@ def _journey_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[P
 
 def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> Iterator[Problem]:
     limits = profile.limits
+    arrivals = plan.load.arrivals
     if plan.load.peak_users > limits.max_users:
+        where = "plan: load.stages" if arrivals is None else "plan: load.arrivals.max_in_flight"
         what = f"{plan.load.peak_users} users are more than the {limits.max_users} that the profile allows"
-        yield Problem("plan: load.stages", what, "use fewer users, or raise limits.max_users in the profile")
+        yield Problem(where, what, "use fewer users, or raise limits.max_users in the profile")
+    needed = expected_in_flight(plan, journeys)
+    if arrivals is not None and needed > arrivals.max_in_flight:
+        what = f"{arrivals.max_in_flight} passes at a time are too few: the arrivals need about {needed:.0f}"
+        yield Problem("plan: load.arrivals.max_in_flight", what, f"allow {_roomy(needed)}, or shorten the think time")
     shares = user_shares(plan)
     for journey in journeys:
         per_hour = journey.requests_per_user_per_s(plan) * min(3600.0, plan.load.duration_s)
@@ -82,6 +89,16 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
                 f"the target allows {limits.requests_per_hour_per_user:,}"
             )
             yield Problem("plan: load.think_time", what, "make the think time longer, or the run shorter")
+
+
+def _open_problems(plan: Plan) -> Iterator[Problem]:
+    if plan.load.arrivals is not None:
+        yield Problem("plan: load.arrivals", "can be checked, but not yet run", "use `stages`")
+
+
+def _roomy(needed: float) -> int:
+    """So many places that random arrivals find one free, nearly always."""
+    return math.ceil(needed + 4 * math.sqrt(needed)) + 1
 
 
 def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:

@@ -1,19 +1,29 @@
 """Finds plans and profiles: a file named by its path, or one that comes with the harness, named by its name."""
 
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+from gameday.contradictions import contradictions, contradictions_of_time
+from gameday.recording import with_recording
 from gameday.yaml_file import read_document, validate
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile
 
+_LENGTH = ("load.stages", "load.arrivals")  # where these are wrong, nobody knows how long the load is
+
 
 def load_plan(name: str) -> Plan:
     """The plan with this name or path. Raises PlanError with every problem that the file itself has."""
-    plan = validate(Plan, read_document(_find(name, "plan", PlanError), PlanError), PlanError)
-    problems = list(_contradictions(plan))
+    path = _find(name, "plan", PlanError)
+    plan = validate(Plan, read_document(path, PlanError), PlanError)
+    problems = list(contradictions(plan))
+    if not any(problem.where.startswith(_LENGTH) or problem.where == "load" for problem in problems):
+        try:
+            plan = with_recording(plan, path.parent)
+            problems = [*contradictions_of_time(plan), *problems]
+        except PlanError as error:
+            problems += error.problems
     if problems:
         raise PlanError(Problem(f"{name}: {problem.where}", problem.what, problem.remedy) for problem in problems)
     return plan
@@ -45,30 +55,3 @@ def _find(name: str, kind: str, error: type[BadInput]) -> Path:
     remedy = f"name a file, or one of: {', '.join(known)}"
     what = f"is a folder, not a {kind}" if path.is_dir() else f"there is no such {kind}"
     raise error([Problem(name, what, remedy)])
-
-
-def _contradictions(plan: Plan) -> Iterator[Problem]:
-    """What no single field shows."""
-    load = plan.load
-    if load.warm_up_s >= load.duration_s:
-        what = f"the warm-up ({load.warm_up_s:g} s) takes the whole load ({load.duration_s:g} s)"
-        yield Problem("load.warm_up_s", what, "make the stages longer")
-    if load.think_time.min_s > load.think_time.max_s:
-        yield Problem("load.think_time", "min_s is above max_s")
-    if load.workers > load.peak_users:
-        yield Problem("load.workers", f"{load.workers} workers cannot share {load.peak_users} users", "use fewer")
-    if not any(load.mix.values()):
-        yield Problem("load.mix", "no journey has a weight above 0")
-    yield from _fault_contradictions(plan)
-
-
-def _fault_contradictions(plan: Plan) -> Iterator[Problem]:
-    judged_s = plan.load.duration_s - plan.load.warm_up_s
-    seen: set[str] = set()
-    for index, fault in enumerate(plan.faults):
-        if fault.id in seen:
-            yield Problem(f"faults[{index}].id", f"{fault.id} is given twice", "give each fault an id of its own")
-        seen.add(fault.id)
-        if fault.at_s >= judged_s:
-            what = f"{fault.id} begins at {fault.at_s:g} s, but the load after the warm-up lasts {judged_s:g} s"
-            yield Problem(f"faults[{index}].at_s", what, "begin it earlier")

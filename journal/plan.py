@@ -1,9 +1,14 @@
 """What a run does: load, faults, objectives, gates and seed, as frozen records with each field's limits beside it."""
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Len
+
+from journal.plan_shapes import Curve, Shape, segments_of, shape_words
+from journal.recorded_arrivals import offsets_s_of
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
 Seconds = Annotated[float, Ge(0.0)]
@@ -12,13 +17,69 @@ FORBID_UNKNOWN = {"extra": "forbid"}
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stretch of constant load: so many users, reached at so many a second, held until `duration_s` has passed."""
+    """A stretch of load: so many users, or as its shape says, reached at so many a second, for `duration_s`."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     users: Annotated[int, Ge(1)]
     spawn_rate_per_s: Annotated[float, Gt(0)] = 10.0
     duration_s: Annotated[float, Gt(0)]
+    shape: Shape = field(default_factory=Shape)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """The wanted users over the time of the stage."""
+        return Curve(segments_of(self.users, self.shape, self.duration_s))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrivalStage:
+    """A stretch of arrivals: so many a second, or as its shape says, for `duration_s`; 0 is a pause."""
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    rate_per_s: Annotated[float, Ge(0)]
+    duration_s: Annotated[float, Gt(0)]
+    shape: Shape = field(default_factory=Shape)
+
+
+ArrivalProcess = Literal["constant", "poisson", "recorded"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrivals:
+    """An open model: passes of journeys begin at moments that no answer of the target can shift.
+
+    `file` names a recording, relative to the plan; its content travels in `recording`. At most `max_in_flight` passes
+    run at a time, each by a user of its own, who signed up before the load; one that finds no user free is dropped. A
+    pass that begins `late_ms` or more after its moment counts as late.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    process: ArrivalProcess
+    stages: tuple[ArrivalStage, ...] = ()
+    file: str = ""
+    recording: str = field(default="", repr=False)
+    max_in_flight: Annotated[int, Ge(1)] = 100
+    spawn_rate_per_s: Annotated[float, Gt(0)] = 10.0
+    late_ms: Annotated[float, Gt(0)] = 20.0
+
+    @cached_property
+    def curve(self) -> Curve:
+        """The rate over time; of a recording its mean rate, since only its moments are known."""
+        if self.process == "recorded":
+            offsets_s = offsets_s_of(self.recording)
+            duration_s = math.floor(offsets_s[-1]) + 1.0 if offsets_s.size else 1.0
+            return Curve(segments_of(offsets_s.size / duration_s, Shape(), duration_s))
+        return Curve(
+            segment for stage in self.stages for segment in segments_of(stage.rate_per_s, stage.shape, stage.duration_s)
+        )
+
+    @property
+    def ready_within_s(self) -> float:
+        """How long it takes until all its users have come."""
+        return self.max_in_flight / self.spawn_rate_per_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,26 +99,61 @@ class ThinkTime:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Who calls the target, how often, and for how long; the warm-up is the beginning of the first stage."""
+    """Who calls the target, how often, and for how long; the warm-up is the beginning of the load.
+
+    Either `stages` of users, of whom each waits for its answers (the closed model), or `arrivals` (the open one).
+    """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
-    stages: Annotated[tuple[Stage, ...], Len(1)]
+    stages: tuple[Stage, ...] = ()
+    arrivals: Arrivals | None = None
     warm_up_s: Seconds = 10.0
     drain_s: Seconds = 10.0
     workers: Annotated[int, Ge(1)] = 2
     think_time: ThinkTime = field(default_factory=ThinkTime)
     mix: dict[str, Annotated[int, Ge(0)]] = field(default_factory=lambda: {"auth": 1, "model_control": 2, "agents": 2})
 
+    @cached_property
+    def curve(self) -> Curve:
+        """The wanted users, or the arrivals per second, over the time of the load."""
+        if self.arrivals is not None:
+            return self.arrivals.curve
+        return Curve(segment for stage in self.stages for segment in stage.curve.segments)
+
     @property
     def duration_s(self) -> float:
         """The length of all stages together, warm-up included."""
-        return sum(stage.duration_s for stage in self.stages)
+        return self.curve.duration_s
 
     @property
     def peak_users(self) -> int:
-        """The most users of any stage."""
-        return max(stage.users for stage in self.stages)
+        """The most users there are at a time."""
+        return math.ceil(self.curve.highest) if self.arrivals is None else self.arrivals.max_in_flight
+
+    @property
+    def ready_within_s(self) -> float:
+        """How long the users of an open model take to come before the load begins."""
+        return 0.0 if self.arrivals is None else self.arrivals.ready_within_s
+
+    @property
+    def size(self) -> str:
+        """The most of it, in words: "50 users", "120 arrivals/s"."""
+        if self.arrivals is None:
+            return f"{self.peak_users} users"
+        return f"{self.curve.highest:.4g} arrivals/s"
+
+    @property
+    def words(self) -> str:
+        """All of it, in words: "50 users for 60 s, 50 to 80 users for 30 s"."""
+        if self.arrivals is None:
+            stages = [(shape_words(s.users, s.shape, "users"), s.duration_s) for s in self.stages]
+        elif self.arrivals.process == "recorded":
+            return f"{round(self.curve.total):,} recorded arrivals in {self.duration_s:g} s"
+        else:
+            unit = f"{self.arrivals.process} arrivals/s"
+            stages = [(shape_words(s.rate_per_s, s.shape, unit), s.duration_s) for s in self.arrivals.stages]
+        return ", ".join(f"{what} for {duration_s:g} s" for what, duration_s in stages)
 
 
 @dataclass(frozen=True, kw_only=True)

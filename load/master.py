@@ -25,7 +25,7 @@ from load.health import ProcessWatch
 from load.messages import ACK, ASSIGNMENT, HELLO, REPORT, RESULT, Command, Send
 from load.reporter import Parcel
 from load.roster import Member, Roster
-from load.schedule import phase_at, turning_points_s, wanted
+from load.schedule import Want, phase_at, turning_points_s, wanted
 
 WORKERS_WITHIN_S = 120.0
 PREPARE_WITHIN_S = 60.0
@@ -164,16 +164,16 @@ class Master:
 
     def _load(self) -> None:
         load, began_s = self._plan.load, time.monotonic()
-        stage = -1
+        approached: Want | None = None
         for moment_s in turning_points_s(load):
             self._stop.wait(max(0.0, began_s + moment_s - time.monotonic()))
             want = wanted(load, moment_s)
             if self._stop.is_set() or want is None:
                 return
             self._enter(phase_at(load, moment_s))
-            if want.stage != stage:
-                stage = want.stage
-                self._approach(want.users, want.spawn_rate_per_s, stage)
+            if want != approached:
+                approached = want
+                self._approach(want.users, want.spawn_rate_per_s, want.stage)
 
     def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
         self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)

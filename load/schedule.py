@@ -1,10 +1,14 @@
 """Pacing of the closed model as pure functions: elapsed seconds in, wanted users out; no clock and no sleep inside."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from journal.plan import Load
+from journal.plan import Load, Stage
 from journal.timeline import Phase
+
+TICK_S = 1.0  # a level that changes all the time is approached in steps of this length
+_NEARLY_S = 1e-6  # sums of lengths of stages are not exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,17 @@ def wanted(load: Load, elapsed_s: float) -> Want | None:
     for number, stage in enumerate(load.stages):
         began_s += stage.duration_s
         if elapsed_s < began_s:
-            return Want(stage.users, stage.spawn_rate_per_s, number)
+            return Want(_users(stage, elapsed_s - began_s + stage.duration_s), stage.spawn_rate_per_s, number)
     return None
+
+
+def _users(stage: Stage, within_s: float) -> int:
+    """The users to approach at this moment of a stage; where the level keeps changing, those of the end of its tick."""
+    spans = reversed(list(stage.curve.spans()))
+    begin_s, segment = next(span for span in spans if span[0] <= within_s + _NEARLY_S)
+    tick = math.floor((within_s - begin_s + _NEARLY_S) / TICK_S)
+    level = segment.level_at(min((tick + 1) * TICK_S, segment.duration_s))
+    return math.floor(level + 0.5)
 
 
 def phase_at(load: Load, elapsed_s: float) -> Phase:
@@ -35,10 +48,17 @@ def phase_at(load: Load, elapsed_s: float) -> Phase:
 
 def turning_points_s(load: Load) -> Iterator[float]:
     """Every moment at which `wanted` or `phase_at` change, in order, the start and the end among them."""
-    ends, end_s = {0.0}, 0.0
+    points, end_s = {0.0}, 0.0
     for stage in load.stages:
+        points |= {end_s + at_s for at_s in _turning_points_s(stage)}
         end_s += stage.duration_s
-        ends.add(end_s)
+    points.add(end_s)
     if load.warm_up_s < end_s:
-        ends.add(load.warm_up_s)
-    yield from sorted(ends)
+        points.add(load.warm_up_s)
+    yield from sorted(points)
+
+
+def _turning_points_s(stage: Stage) -> Iterator[float]:
+    for begin_s, segment in stage.curve.spans():
+        ticks = 1 if segment.constant else math.ceil(segment.duration_s / TICK_S - _NEARLY_S)
+        yield from (begin_s + tick * TICK_S for tick in range(ticks))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 import subprocess
 import sys
 from dataclasses import is_dataclass
@@ -45,11 +46,20 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
 
 
 def test_the_example_of_a_plan_and_of_a_profile_can_be_read(tmp_path: Path) -> None:
-    plan, profile = blocks("writing-a-plan.md", "yaml")
+    plan, profile = (block for block in blocks("writing-a-plan.md", "yaml") if block.startswith("# p"))
     (tmp_path / "plan.yaml").write_text(plan, encoding="utf-8")
     (tmp_path / "profile.yaml").write_text(profile, encoding="utf-8")
     assert load_plan(str(tmp_path / "plan.yaml")).load.peak_users == 80
     assert load_profile(str(tmp_path / "profile.yaml")).paths == {"/auth/me": "/users/me"}
+
+
+def test_each_part_of_a_load_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    parts = [block for block in blocks("writing-a-plan.md", "yaml") if not block.startswith("# p")]
+    assert parts
+    for part in parts:
+        load = part if part.startswith("load:") else "load:\n" + textwrap.indent(part, "  ")
+        (tmp_path / "plan.yaml").write_text("name: part\n" + load, encoding="utf-8")
+        assert load_plan(str(tmp_path / "plan.yaml")).load.duration_s > 0
 
 
 @pytest.mark.parametrize("record", [Plan, Profile])

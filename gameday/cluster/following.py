@@ -59,7 +59,7 @@ class Follower:
     def follow(self, view: View) -> Conductor:
         """Shows the progress until the conductor has ended."""
         progress = Progress(self._run.local, self._run.plan.slo)
-        ends_s = time.monotonic() + self._run.plan.load.duration_s + OVERTIME_S
+        ends_s = time.monotonic() + self._run.plan.load.ready_within_s + self._run.plan.load.duration_s + OVERTIME_S
         job = self._run.conductor_job()
         if job is None or self._has_ended():
             return self.conductor

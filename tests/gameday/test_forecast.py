@@ -4,10 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from gameday.forecast import JourneyForecast, describe_journeys, expected_requests, forecast_gates
+from gameday.forecast import (
+    JourneyForecast,
+    describe_journeys,
+    expected_in_flight,
+    expected_requests,
+    forecast_gates,
+)
 from gameday.preflight import check_plan, check_profile
 from journal.errors import PlanError, ProfileError
-from journal.plan import Load, Plan, PlannedFault, Stage, ThinkTime
+from journal.plan import Arrivals, ArrivalStage, Load, Plan, PlannedFault, Stage, ThinkTime
+from journal.plan_shapes import Shape
 from journal.profile import Limits, Profile
 
 JOURNEYS = [
@@ -31,6 +38,35 @@ def test_requests_follow_from_users_iterations_and_the_judged_time() -> None:
     expected = expected_requests(plan(), JOURNEYS)
     assert expected["browse", "GET /"] == pytest.approx(8 * 100 * 2 / 1.0)
     assert expected["buy", "POST /buy"] == pytest.approx(2 * 100 * 2 / 1.0)
+
+
+def open_plan(rate_per_s: float = 10.0, max_in_flight: int = 50, **shape: object) -> Plan:
+    stage = ArrivalStage(rate_per_s=rate_per_s, duration_s=110, shape=Shape(**shape))
+    arrivals = Arrivals(process="poisson", stages=(stage,), max_in_flight=max_in_flight)
+    return replace(plan(), load=replace(plan().load, stages=(), arrivals=arrivals))
+
+
+def test_requests_of_an_open_model_follow_from_arrivals_alone() -> None:
+    expected = expected_requests(open_plan(), JOURNEYS)
+    assert expected["browse", "GET /"] == pytest.approx(0.8 * 10 * 100 * 2)
+    assert expected["buy", "POST /buy"] == pytest.approx(0.2 * 10 * 100 * 2)
+
+
+def test_requests_after_the_warm_up_follow_the_shape() -> None:
+    # from 0 to 110 a second in 110 s: the last 100 s hold 110²/2 − 10²/2 arrivals
+    expected = expected_requests(open_plan(0.0, 999, kind="ramp", to=110.0), JOURNEYS)
+    assert expected["buy", "POST /buy"] == pytest.approx(0.2 * 6000 * 2)
+
+
+def test_the_passes_in_flight_follow_from_littles_law() -> None:
+    # a pass of browse takes two requests of 15 ms, one of buy these and 0.97 s less the pause that follows a pass
+    browse_s, buy_s = 0.03, max(0.015, 0.97 + 0.03 - 0.97)
+    assert expected_in_flight(open_plan(50.0), JOURNEYS) == pytest.approx(50 * (0.8 * browse_s + 0.2 * buy_s))
+
+
+def test_arrivals_that_need_more_users_than_there_are_are_refused() -> None:
+    with pytest.raises(PlanError, match="5 passes at a time are too few: the arrivals need about 6; allow 17"):
+        check_plan(open_plan(200.0, 5), Profile(name="p", limits=Limits(requests_per_hour_per_user=10**6)), JOURNEYS)
 
 
 def test_the_time_of_faults_is_not_counted() -> None:

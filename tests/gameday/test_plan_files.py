@@ -77,6 +77,64 @@ def test_a_fault_after_the_end_and_a_repeated_id_are_both_named(tmp_path: Path) 
     assert "F1 is given twice" in twice
 
 
+OPEN = """\
+name: mine
+load:
+  arrivals:
+    process: poisson
+    stages:
+      - {rate_per_s: 20, duration_s: 30}
+      - {rate_per_s: 20, duration_s: 30, shape: {kind: ramp, to: 60}}
+  warm_up_s: 5
+"""
+
+
+def test_a_plan_of_arrivals_is_read_with_its_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(OPEN)
+    load = load_plan(str(path)).load
+    assert (load.duration_s, load.curve.total, load.curve.highest, load.peak_users) == (60, 1800, 60, 100)
+    assert load.words == "20 poisson arrivals/s for 30 s, 20 to 60 poisson arrivals/s for 30 s"
+
+
+def test_a_load_is_either_of_users_or_of_arrivals(tmp_path: Path) -> None:
+    both = OPEN.replace("  warm_up_s", "  stages:\n    - {users: 5, duration_s: 20}\n  warm_up_s")
+    assert "not both" in problems_of(both, tmp_path)[0]
+    assert "load.stages: is missing" in problems_of("name: x\nload: {}\n", tmp_path)[0]
+
+
+def test_all_problems_of_shapes_are_named_at_once(tmp_path: Path) -> None:
+    stages = """\
+    - {users: 5, duration_s: 20, shape: {kind: ramp, to: 500}}
+    - {users: 5, duration_s: 20, shape: {kind: sine, amplitude: 4.5, period_s: 20}}
+    - {users: 5, duration_s: 20, shape: {kind: spike, to: 50, at_s: 15, for_s: 9}}
+"""
+    steep, low, late = problems_of(GOOD.replace("    - {users: 5, duration_s: 20}\n", stages), tmp_path)
+    assert "users come at 10/s at most, but the shape changes by 24.8/s; raise it to 25" in steep
+    assert "falls below one user" in low
+    assert "the spike ends after the stage" in late
+
+
+def test_an_unknown_kind_of_shape_names_those_there_are(tmp_path: Path) -> None:
+    (problem,) = problems_of(OPEN.replace("kind: ramp", "kind: hill"), tmp_path)
+    assert problem.startswith("line 7: load.arrivals.stages[1].shape.kind: input should be 'constant', 'soak', 'ramp'")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("process: poisson", "process: recorded"), "a recording has its own moments"),
+        (("process: poisson", "process: recorded\n    file: none.txt"), "a recording has its own moments"),
+        (("process: poisson", "process: constant\n    file: none.txt"), "has no meaning for constant arrivals"),
+        (("rate_per_s: 20", "rate_per_s: 20000000"), "1 to 200,000,000 are possible"),
+        (("warm_up_s: 5", "warm_up_s: 60"), "takes the whole load"),
+        (("process: poisson", "process: poisson\n    max_in_flight: 1"), "2 workers cannot share 1 users"),
+    ],
+)
+def test_arrivals_that_contradict_themselves_are_refused(change: tuple[str, str], said: str, tmp_path: Path) -> None:
+    assert said in "\n".join(problems_of(OPEN.replace(*change), tmp_path))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

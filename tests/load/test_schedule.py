@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.plan import Load, Stage
+from journal.plan_shapes import Shape
 from journal.timeline import Phase
 from load.schedule import Want, phase_at, turning_points_s, wanted
 
@@ -39,8 +40,21 @@ def test_the_turning_points_are_where_something_changes():
     assert list(turning_points_s(STAIRS)) == [0, 8, 20, 50, 60]
 
 
+shapes = st.sampled_from(
+    [
+        Shape(),
+        Shape(kind="ramp", to=30.0),
+        Shape(kind="steps", to=1.0, steps=4),
+        Shape(kind="sine", amplitude=1.0, period_s=7.0),
+    ]
+)
 stages = st.lists(
-    st.builds(Stage, users=st.integers(1, 9), duration_s=st.floats(0.1, 50).map(lambda value: round(value, 3))),
+    st.builds(
+        Stage,
+        users=st.integers(1, 9),
+        duration_s=st.floats(0.1, 50).map(lambda value: round(value, 3)),
+        shape=shapes,
+    ),
     min_size=1,
     max_size=5,
 )
@@ -56,3 +70,38 @@ def test_nothing_changes_between_two_turning_points(parts, warm_up_s, within):
         assert wanted(load, between_s) == wanted(load, begin_s)
         assert phase_at(load, between_s) == phase_at(load, begin_s)
     assert wanted(load, points[-1]) is None
+
+
+SHAPED = Load(
+    stages=(
+        Stage(users=10, duration_s=5),
+        Stage(users=10, duration_s=4.5, shape=Shape(kind="ramp", to=100.0)),
+        Stage(users=20, duration_s=9, shape=Shape(kind="steps", to=40.0, steps=3)),
+        Stage(users=20, duration_s=10, shape=Shape(kind="spike", to=60.0, at_s=2.5, for_s=1.5)),
+        Stage(users=20, duration_s=8, shape=Shape(kind="sine", amplitude=10.0, period_s=8.0)),
+    ),
+    warm_up_s=2,
+)
+
+
+def users_at(*moments_s: float) -> list[int]:
+    return [want.users for moment_s in moments_s if (want := wanted(SHAPED, moment_s)) is not None]
+
+
+def test_a_ramp_approaches_in_each_second_what_it_wants_at_its_end():
+    assert users_at(4.9, 5, 5.99, 6, 8.9, 9.0, 9.4) == [10, 30, 30, 50, 90, 100, 100]
+
+
+def test_steps_and_spikes_are_wanted_from_their_own_begin_on():
+    assert users_at(9.5, 12.4, 12.5, 15.5, 18.4) == [20, 20, 30, 40, 40]
+    assert users_at(18.5, 20.9, 21.0, 22.4, 22.5) == [20, 20, 60, 60, 20]
+
+
+def test_a_sine_is_followed_second_by_second():
+    assert users_at(*(28.5 + second for second in range(8))) == [27, 30, 27, 20, 13, 10, 13, 20]
+
+
+def test_the_turning_points_of_shapes_are_where_their_levels_change():
+    assert [point for point in turning_points_s(SHAPED) if point < 20] == [
+        *(0, 2, 5, 6, 7, 8, 9, 9.5, 12.5, 15.5, 18.5)
+    ]
