@@ -2,9 +2,9 @@
 
 import json
 import re
-import textwrap
 import subprocess
 import sys
+import textwrap
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
