@@ -19,6 +19,7 @@ from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Timeline
 from load import standalone
+from load.dispatcher import Dispatcher
 from load.master import Master
 from load.metrics import Metrics
 from load.mix import apply_mix, journeys_of, mix_of
@@ -138,6 +139,9 @@ class MasterProcess:
         environment, options = self._environment, self._options
         manifest = self._run.read_manifest()
         apply_mix(environment, manifest.plan.load.mix)
+        environment.dispatcher_class = Dispatcher  # type: ignore[assignment]  # the interface, not a subclass
+        if isinstance(self._runner, MasterRunner):
+            outlast_silence(self._runner)
         environment.host = manifest.base_url
         environment.stop_timeout = manifest.plan.load.drain_s or 0.1
         options.run_time, options.num_users, options.spawn_rate = None, 0, 1
@@ -205,6 +209,17 @@ class MasterProcess:
         if self._verdict:
             sys.stdout.write(self._verdict)
             sys.stdout.flush()
+
+
+def outlast_silence(runner: MasterRunner) -> None:
+    """Locust stops the test as soon as it hears no worker; whether they are gone for good is the roster's to say."""
+    stop = runner.stop
+
+    def stop_at_the_end(send_stop_to_client: bool = True) -> None:
+        if not send_stop_to_client:  # so only `quit` calls it
+            stop(send_stop_to_client=False)
+
+    runner.stop = stop_at_the_end  # type: ignore[method-assign]  # Locust makes its runner itself
 
 
 def _options(environment: Environment) -> Namespace:

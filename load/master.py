@@ -12,7 +12,7 @@ from gevent import Greenlet
 from gevent.event import Event
 from locust.env import Environment
 from locust.exception import RPCError
-from locust.runners import STATE_MISSING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_STOPPED, MasterRunner, Runner
 
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
@@ -21,6 +21,7 @@ from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
 from load.assignment import Assignment
 from load.collector import Collector
+from load.dispatcher import Dispatcher, Goal
 from load.health import ProcessWatch
 from load.messages import ACK, ASSIGNMENT, HELLO, REPORT, RESULT, Command, Send
 from load.reporter import Parcel
@@ -53,6 +54,7 @@ class Master:
         self._locust_is_ready = Event()
         self._stop = Event()
         self._dispatch: Greenlet | None = None
+        self._goal = Goal(0, 1.0)
 
     def start(self, expected_workers: int, within_s: float = 0.0) -> None:
         """Listens for workers and drives the run in a greenlet of its own; `done` is set when it has ended."""
@@ -178,7 +180,21 @@ class Master:
     def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
         self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)
         self._end_dispatch()
-        self._dispatch = gevent.spawn(self._runner.start, users, spawn_rate_per_s)
+        self._goal = Goal(users, spawn_rate_per_s)
+        self._begin_dispatch()
+
+    def _begin_dispatch(self) -> None:
+        self._dispatch = gevent.spawn(self._runner.start, self._goal.users, self._goal.rate_per_s)
+
+    def _redistribute(self, runner: MasterRunner) -> None:
+        """Workers came or went while users were to be held: a dispatch on its way sees to it, else one begins."""
+        dispatcher = runner._users_dispatcher  # noqa: SLF001  # Locust makes it, and tells it of workers, but not us
+        if not isinstance(dispatcher, Dispatcher) or not dispatcher.unsettled:
+            return
+        if self._dispatch is not None and self._dispatch.ready():
+            if runner.state == STATE_STOPPED:  # so Locust calls it when all were silent for a moment
+                runner.update_state(STATE_RUNNING)
+            self._begin_dispatch()
 
     def _end_dispatch(self) -> None:
         for greenlet in (self._dispatch, self._runner.spawning_greenlet):
@@ -187,6 +203,7 @@ class Master:
 
     def _drain(self) -> None:
         self._end_dispatch()
+        self._dispatch = None
         self._enter(Phase.DRAIN)
         self._ask(Command.DRAIN, 2 * self._plan.load.drain_s + SPARE_S)
 
@@ -232,6 +249,7 @@ class Master:
             if isinstance(self._runner, MasterRunner):
                 self.collector.write_readings([asdict(watch.read())])
                 self._forget_missing(self._runner)
+                self._redistribute(self._runner)
             self.roster.find_lost()
             if self.phase in {Phase.WARM_UP, Phase.LOAD} and not self.roster.living() and not self._stop.is_set():
                 self._fail(ExitCode.HARNESS_DEFECT, "all workers are gone")
