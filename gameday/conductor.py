@@ -20,7 +20,7 @@ from gameday.observers import Observers, observers
 from gameday.progress import Progress
 from gameday.stop_signals import StopSignals
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
-from journal.manifest import Manifest, installed_versions, this_machine, write_manifest
+from journal.manifest import Manifest, installed_versions, this_clock, this_machine, write_manifest
 from journal.plan import Plan
 from journal.profile import Profile
 from journal.run_directory import RunDirectory, new_run_id
@@ -109,6 +109,7 @@ def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
         plan=job.plan,
         profile=job.profile,
         machine=this_machine(),
+        clock=this_clock(),
         versions=installed_versions(),
         readings=watch.origin,
     )

@@ -16,7 +16,7 @@ from journal.profile import Profile
 from journal.records import from_json, to_json
 
 SCHEMA = "aia-gameday/run/1"
-_DISTRIBUTIONS = ("aia-gameday", "locust", "gevent", "geventhttpclient", "numpy", "scipy", "chaostoolkit-lib")
+_DISTRIBUTIONS = ("aia-gameday", "locust", "gevent", "httptools", "numpy", "scipy", "chaostoolkit-lib")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,11 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """What stamped the service times: `perf_counter` reads in user space, so the generator's own delay is included."""
+    """What stamped the service times.
+
+    `kernel`: the arrival of the last byte as the kernel saw it, so the generator's own delay is not included;
+    `perf_counter`: the clock of user space, so it is.
+    """
 
     source: str = "perf_counter"
     note: str = "service times contain the delay of the generator's own event loop"
@@ -66,6 +70,13 @@ class Manifest:
     clock: Clock = field(default_factory=Clock)
     readings: ReadingsOrigin = field(default_factory=ReadingsOrigin)
     schema: str = SCHEMA
+
+
+def this_clock(system: str = platform.system()) -> Clock:
+    """What stamps the service times of generators on this kind of system; each worker warns where it is otherwise."""
+    if system != "Linux":
+        return Clock()
+    return Clock(source="kernel", note="arrival of the last byte at the kernel, without the delay of the generator")
 
 
 def this_machine() -> Machine:

@@ -102,6 +102,7 @@ class Profile:
     base_url: str | None = None
     allowed_hosts: Annotated[tuple[str, ...], Len(1)] = ("127.0.0.1", "localhost")
     verify_tls: bool = True
+    ca_file: str = ""
     request_timeout_s: Annotated[float, Gt(0)] = 10.0
     task_timeout_s: Annotated[float, Gt(0)] = 15.0
     embedded: Embedded = field(default_factory=Embedded)

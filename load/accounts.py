@@ -13,8 +13,8 @@ from gevent.pool import Pool
 
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
+from load.client.reply import Reply
 from load.http import Client, json_object
-from load.transport import Reply
 
 PREFIX = "gameday-"
 RENEW_BEFORE_S = 60.0

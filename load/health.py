@@ -26,7 +26,7 @@ def measure_loop_lag(recorder: Recorder, interval_s: float = LAG_INTERVAL_S) -> 
         gevent.sleep(interval_s)
         late_ns = time.perf_counter_ns() - began_ns - interval_ns
         series.start()
-        series.end(Outcome.OK, max(0, late_ns // 1000), "lag")
+        series.end(Outcome.OK, None, lag_us=max(0, late_ns // 1000))
 
 
 class ProcessWatch:

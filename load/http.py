@@ -1,20 +1,34 @@
-"""HTTP as journeys see it: calls by path template, each one counted, classified and checked."""
+"""HTTP as journeys see it: calls by path template, each one counted, classified and checked.
+
+Whoever drives users on a schedule sets `Session.intended_at_ns` before a pass begins: the epoch time at which it was
+meant to begin. The next request counts as started then and its response time runs from then; the other requests of the
+pass depend on the one before, so theirs run from their own sending. While it is 0 no response times are recorded.
+"""
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from gevent import GreenletExit
+
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.checks import OK, Expect
+from load.client.connection import Connection
+from load.client.errors import BadStatus, RequestError
+from load.client.origin import Limits, Origin
+from load.client.reply import Reply
+from load.client.stream import Stream
 from load.logbook import Logbook
-from load.transport import Connection, Origin, Reply
+from load.recorder import Series
 
 USER_AGENT = "aia-gameday"
 RUN_HEADER = "x-gameday-run"
+_PACED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +53,75 @@ class Client:
     """
 
     def __init__(self, base_url: str, profile: Profile, headers: Mapping[str, str] | None = None) -> None:
-        self._origin = Origin.of(base_url, verify_tls=profile.verify_tls)
-        self._connection = Connection(self._origin, profile.request_timeout_s)
+        self._origin = Origin.of(base_url, verify_tls=profile.verify_tls, ca_file=profile.ca_file)
+        self._connection = Connection(self._origin, Limits(total_s=profile.request_timeout_s))
         self._paths = profile.paths
         constant = {"Host": self._origin.authority, "User-Agent": USER_AGENT, "Accept": "application/json"}
         self._constant = {**constant, **(headers or {})}
         self._head = _lines(self._constant)
 
-    def send(
+    def send(self, method: str, template: str, **request: Any) -> Reply:
+        """One exchange; takes what `encode` takes."""
+        connection = self._connection
+        try:
+            answer = connection.exchange(self.encode(method, template, **request), without_body=method == "HEAD")
+        except RequestError as error:
+            return self.lost(error)
+        return Reply(
+            Outcome.OK,
+            answer.service_ns // 1000,
+            answer.status,
+            answer.head,
+            answer.body,
+            "",
+            answer.head_before,
+            answer.lag_ns // 1000 if answer.stamped else None,
+            answer.began_ns,
+            answer.received_ns,
+        )
+
+    def lost(self, error: RequestError) -> Reply:
+        """What became of the last request instead of an answer."""
+        connection = self._connection
+        elapsed_ns, began_ns = connection.elapsed_ns, connection.began_ns
+        return Reply(
+            error.outcome,
+            elapsed_ns // 1000,
+            detail=str(error),
+            head_before=connection.head_before,
+            began_ns=began_ns,
+            received_ns=began_ns + elapsed_ns,
+        )
+
+    def stream(self, method: str, template: str, **request: Any) -> Stream:
+        """One request whose answer is read while it arrives, for a with block; takes what `encode` takes.
+
+        Raises:
+            RequestError: there was no header of an answer within the time-out.
+        """
+        return self._connection.stream(self.encode(method, template, **request))
+
+    def streamed(self, stream: Stream | None, error: RequestError | None) -> Reply:
+        """What became of a stream, of which nothing more is read: all of its answer, or an error."""
+        if stream is None:
+            assert error is not None
+            return self.lost(error)
+        outcome = Outcome.OK if error is None else error.outcome
+        # a whole answer that is wrong took as long as its last byte; one that stopped coming, until it was given up
+        given_up = outcome in {Outcome.TIMEOUT, Outcome.CUT}
+        service_us = self._connection.elapsed_ns // 1000 if given_up else stream.service_us
+        return Reply(
+            outcome,
+            service_us,
+            stream.status,
+            stream.head,
+            detail="" if error is None else str(error),
+            head_before=stream.head_before,
+            began_ns=stream.began_ns,
+            received_ns=stream.began_ns + service_us * 1000,
+        )
+
+    def encode(
         self,
         method: str,
         template: str,
@@ -58,8 +133,8 @@ class Client:
         path: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """One exchange at the contract path `template`, which the profile may move; `path` fills its {placeholders}.
+    ) -> bytes:
+        """A request for the contract path `template`, which the profile may move; `path` fills its {placeholders}.
 
         The body is JSON (`body`), a form, or bytes (`content`); `headers` come before those that the client has itself.
         """
@@ -75,7 +150,7 @@ class Client:
             head += _lines({"Authorization": f"Bearer {token}"})
         if payload or method in {"POST", "PUT", "PATCH"}:
             head += f"{content_type}Content-Length: {len(payload)}\r\n"
-        return self._connection.exchange(method, head.encode("latin-1") + b"\r\n" + payload)
+        return head.encode("latin-1") + b"\r\n" + payload
 
     def _own_headers(self, given: Mapping[str, str] | None, content_type: str) -> tuple[str, str]:
         """The head's constant lines and the line of the content's type, each given by the caller or else by us."""
@@ -151,6 +226,8 @@ class Session:
         self._client = client
         self._logbook = logbook
         self._journey = journey
+        self._known: dict[str, tuple[Endpoint, Series]] = {}
+        self.intended_at_ns = 0
 
     def call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
         """One request that should be answered as expected; takes what `Client.send` takes."""
@@ -178,15 +255,85 @@ class Session:
         self, method: str, template: str, judge: Callable[[Reply], Answer], *, name: str = "", **request: Any
     ) -> Answer:
         """One request whose answer the caller judges; it is counted under `name`, else as `METHOD template`."""
-        endpoint = Endpoint(Kind.REQUEST, self._journey, name or f"{method} {template}")
-        series = self._logbook.series(endpoint)
+        endpoint, series = self._series(name or f"{method} {template}")
+        intended_ns = self._take_intended_ns()
         began_s = time.time()
-        series.start()
+        series.start(max(0, intended_ns))
         reply = self._client.send(method, template, **request)
         answer = judge(reply)
-        series.end(answer.outcome, reply.service_us)
+        self._end(series, answer.outcome, reply, intended_ns)
         self._logbook.ended(endpoint, answer.outcome, reply, answer.detail, began_s)
         return answer
+
+    def _series(self, name: str) -> tuple[Endpoint, Series]:
+        known = self._known.get(name)
+        if known is None:
+            endpoint = Endpoint(Kind.REQUEST, self._journey, name)
+            known = self._known[name] = (endpoint, self._logbook.series(endpoint))
+        return known
+
+    def _take_intended_ns(self) -> int:
+        """When the next request is meant to begin; 0 without a schedule, negative within a pass that has begun."""
+        intended_ns = self.intended_at_ns
+        if intended_ns > 0:
+            self.intended_at_ns = _PACED
+        return intended_ns
+
+    @staticmethod
+    def _end(series: Series, outcome: Outcome, reply: Reply, intended_ns: int) -> None:
+        if not intended_ns:
+            series.end(outcome, reply.service_us, lag_us=reply.lag_us)
+            return
+        since_ns = intended_ns if intended_ns > 0 else reply.began_ns
+        series.end(
+            outcome,
+            reply.service_us,
+            lag_us=reply.lag_us,
+            response_us=max(0, reply.received_ns - since_ns) // 1000,
+        )
+
+    @contextmanager
+    def stream(
+        self, method: str, template: str, *, name: str = "", expect: Container[int] = (200,), **request: Any
+    ) -> Iterator[Stream]:
+        """One request whose answer is read while it arrives; takes what `Client.encode` takes.
+
+        It counts as ended with the block: as good, or as what a RequestError says that ends the block. A caller who
+        finds the answer wrong raises `load.client.errors.BadAnswer`. The time to the first server-sent event becomes a
+        message series of its own, `NAME first event`.
+
+        Raises:
+            RequestError: the request got no answer; BadStatus: one that is not in `expect`.
+        """
+        endpoint, series = self._series(name or f"{method} {template}")
+        intended_ns, began_s = self._take_intended_ns(), time.time()
+        series.start(max(0, intended_ns))
+        stream: Stream | None = None
+        ended: RequestError | None = None
+        stopped = False
+        try:
+            with self._client.stream(method, template, **request) as stream:
+                if stream.status not in expect:
+                    raise BadStatus(stream.status, f"{stream.status} instead of {expect}")
+                yield stream
+        except RequestError as error:
+            ended = error
+            raise
+        except (GreenletExit, GeneratorExit):
+            stopped = True  # a user that is stopped leaves the request unfinished
+            raise
+        finally:
+            if not stopped:
+                reply = self._client.streamed(stream, ended)
+                self._end(series, reply.outcome, reply, intended_ns)
+                self._logbook.ended(endpoint, reply.outcome, reply, reply.detail, began_s)
+                if stream is not None and stream.first_event_us:
+                    self._first_event(endpoint, stream.first_event_us)
+
+    def _first_event(self, endpoint: Endpoint, first_event_us: int) -> None:
+        first = self._logbook.series(Endpoint(Kind.MESSAGE, self._journey, f"{endpoint.name} first event"))
+        first.start()
+        first.end(Outcome.OK, first_event_us)
 
     def close(self) -> None:
         """Closes the connection of this user."""

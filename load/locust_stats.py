@@ -8,7 +8,7 @@ from locust.stats import RequestStats, StatsEntry, StatsError, bucket_response_t
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
 from journal.histogram import lowest_values
 from journal.outcomes import Endpoint, Kind, Outcome
-from load.transport import Reply
+from load.client.reply import Reply
 
 
 def feed(stats: RequestStats, frame: Frame) -> None:

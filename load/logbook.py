@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from journal.failures import Failure
 from journal.outcomes import Endpoint, Kind, Outcome
+from load.client.reply import Reply
 from load.recorder import Recorder, Series
-from load.transport import Reply
 
 MAX_FAILURES_PER_S = 100
 MAX_EXAMPLES = 5

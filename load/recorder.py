@@ -1,22 +1,38 @@
-"""The hot path: what each operation did, counted per endpoint, second and outcome, and sealed into frames."""
+"""The hot path: what each operation did, counted per endpoint, second and outcome, and sealed into frames.
+
+While a second is open its raw values are only kept, in C arrays; they become histograms when it is sealed, many at
+once. So an operation costs two clock readings and a few appends, and thresholds are judged on raw values all the same.
+"""
 
 import time
+from array import array
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
-from journal.histogram import bucket_index
+from journal.histogram import bucket_indices
 from journal.outcomes import Endpoint, Outcome
+
+SERVICE, RESPONSE, LAG = "service", "response", "lag"
 
 
 class _Tally:
-    """The operations of one endpoint that ended in one way in one second."""
+    """The operations of one endpoint that ended in one way in one second: raw values in µs by histogram."""
 
-    __slots__ = ("count", "histograms", "over")
+    __slots__ = ("count", "lag", "others", "service")
 
-    def __init__(self, thresholds: int) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self.over = [0] * thresholds
-        self.histograms: dict[str, dict[int, int]] = {}
+        self.service = array("q")
+        self.lag = array("q")
+        self.others: dict[str, array[int]] = {}
+
+    def named(self) -> dict[str, "array[int]"]:
+        """The arrays that hold anything."""
+        return {
+            name: values for name, values in ((SERVICE, self.service), *self.others.items(), (LAG, self.lag)) if values
+        }
 
 
 class _Cell:
@@ -32,41 +48,66 @@ class _Cell:
 class Series:
     """The counts of one endpoint; callers keep it, so that an operation costs no look-up of its name."""
 
-    __slots__ = ("_cells", "_now_s", "_thresholds_us", "in_flight", "sealed_in_flight")
+    __slots__ = ("_cell", "_cells", "_clock", "_recorder", "_second", "_thresholds_us", "in_flight", "sealed_in_flight")
 
-    def __init__(self, now_s: Callable[[], int], thresholds_us: Sequence[int]) -> None:
-        self._now_s = now_s
+    def __init__(self, recorder: "Recorder", clock: Callable[[], float], thresholds_us: Sequence[int]) -> None:
+        self._recorder = recorder
+        self._clock = clock
         self._thresholds_us = thresholds_us
         self._cells: dict[int, _Cell] = {}
+        self._second, self._cell = -1, _Cell()
         self.in_flight = 0
         self.sealed_in_flight = 0
 
-    def start(self) -> None:
-        """Counts an operation whose intended start is now."""
+    def start(self, intended_at_ns: int = 0) -> None:
+        """Counts an operation; it was intended to start at this epoch time, or now."""
         self.in_flight += 1
-        self._cell().started += 1
+        second = intended_at_ns // 1_000_000_000 if intended_at_ns else int(self._clock())
+        if second != self._second or second < self._recorder.oldest_open:
+            self._turn_to(second)
+        self._cell.started += 1
 
-    def end(self, outcome: Outcome, duration_us: int, histogram: str = "service") -> None:
-        """Counts the end of an operation that was started before; the duration is the raw value, never rounded."""
+    def end(
+        self,
+        outcome: Outcome,
+        service_us: int | None,
+        *,
+        lag_us: int | None = None,
+        response_us: int | None = None,
+    ) -> None:
+        """Counts the end of an operation that was started before, with what was measured of it, never rounded.
+
+        `service_us` is what the thresholds judge: from the sending to the arrival of the answer. `response_us` runs
+        from the intended start instead, `lag_us` from the arrival of the answer until it was read.
+        """
         self.in_flight -= 1
-        ended = self._cell().ended
+        second = int(self._clock())
+        if second != self._second or second < self._recorder.oldest_open:
+            self._turn_to(second)
+        ended = self._cell.ended
         tally = ended.get(outcome)
         if tally is None:
-            tally = ended[outcome] = _Tally(len(self._thresholds_us))
+            tally = ended[outcome] = _Tally()
         tally.count += 1
-        for position, threshold_us in enumerate(self._thresholds_us):
-            if duration_us >= threshold_us:
-                tally.over[position] += 1
-        buckets = tally.histograms.setdefault(histogram, {})
-        index = bucket_index(duration_us)
-        buckets[index] = buckets.get(index, 0) + 1
+        if service_us is not None:
+            tally.service.append(service_us)
+        if lag_us is not None:
+            tally.lag.append(lag_us)
+        if response_us is not None:
+            tally.others.setdefault(RESPONSE, array("q")).append(response_us)
 
-    def _cell(self) -> _Cell:
-        second = self._now_s()
+    def _turn_to(self, second: int) -> None:
+        """Makes the cell of this second the present one, or that of the oldest second which is still open."""
+        second = max(second, self._recorder.oldest_open)
         cell = self._cells.get(second)
         if cell is None:
             cell = self._cells[second] = _Cell()
-        return cell
+        self._second, self._cell = second, cell
+
+    @property
+    def newest(self) -> int:
+        """The newest second in which something happened that is not sealed yet; 0 for none."""
+        return max(self._cells, default=0)
 
     def seal(self, second: int) -> EndpointSecond | None:
         """What happened in `second`, which is forgotten here; None when there is nothing to say."""
@@ -79,8 +120,15 @@ class Series:
         return EndpointSecond(cell.started, self.sealed_in_flight, outcomes)
 
     def _sealed(self, tally: _Tally) -> OutcomeSecond:
-        over = {threshold_us: slow for threshold_us, slow in zip(self._thresholds_us, tally.over, strict=True) if slow}
-        return OutcomeSecond(tally.count, over, tally.histograms)
+        values = np.frombuffer(tally.service, dtype=np.int64)
+        counts = ((threshold_us, int(np.count_nonzero(values >= threshold_us))) for threshold_us in self._thresholds_us)
+        over = {threshold_us: slow for threshold_us, slow in counts if slow}
+        return OutcomeSecond(tally.count, over, {name: _buckets(raw) for name, raw in tally.named().items()})
+
+
+def _buckets(values_us: "array[int]") -> dict[int, int]:
+    indices, counts = np.unique(bucket_indices(np.frombuffer(values_us, dtype=np.int64)), return_counts=True)
+    return dict(zip(indices.tolist(), counts.tolist(), strict=True))
 
 
 class Recorder:
@@ -95,7 +143,7 @@ class Recorder:
         self.worker = worker
         self._thresholds_us = tuple(thresholds_us)
         self._clock = clock
-        self._oldest_open = int(clock())
+        self.oldest_open = int(clock())
         self._sequence = 0
         self._series: dict[Endpoint, Series] = {}
 
@@ -103,24 +151,25 @@ class Recorder:
         """The counts of one endpoint, made on first use."""
         series = self._series.get(endpoint)
         if series is None:
-            series = self._series[endpoint] = Series(self._now_s, self._thresholds_us)
+            series = self._series[endpoint] = Series(self, self._clock, self._thresholds_us)
         return series
 
     def _now_s(self) -> int:
-        return max(int(self._clock()), self._oldest_open)
+        return max(int(self._clock()), self.oldest_open)
 
     def seal(self, users: int) -> list[Frame]:
         """The frames of all seconds that lie at least one whole second in the past."""
-        return [self._frame(users) for _ in range(self._oldest_open, int(self._clock()) - 1)]
+        return [self._frame(users) for _ in range(self.oldest_open, int(self._clock()) - 1)]
 
     def close(self, users: int = 0) -> list[Frame]:
         """The frames of all seconds up to now; the last one says that it is the last. Nothing may be counted after."""
-        frames = [self._frame(users) for _ in range(self._oldest_open, self._now_s())]
+        newest = max((series.newest for series in self._series.values()), default=0)  # beyond now if the clock was set
+        frames = [self._frame(users) for _ in range(self.oldest_open, max(self._now_s(), newest))]
         return [*frames, self._frame(users, last=True)]
 
     def _frame(self, users: int, *, last: bool = False) -> Frame:
-        second = self._oldest_open
-        self._oldest_open += 1
+        second = self.oldest_open
+        self.oldest_open += 1
         self._sequence += 1
         sealed = ((endpoint, series.seal(second)) for endpoint, series in self._series.items())
         endpoints = {endpoint: seen for endpoint, seen in sealed if seen is not None}

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from journal.errors import CommandError, Problem
-from journal.manifest import Manifest, ReadingsOrigin, installed_versions, this_machine
+from journal.manifest import Manifest, ReadingsOrigin, installed_versions, this_clock, this_machine
 from journal.plan import Load, Plan, Stage
 from journal.profile import Platform, Profile
 from journal.run_directory import RunDirectory, create_run_directory, new_run_id
@@ -51,6 +51,7 @@ def make_run(options: Options, parent: Path = Path("runs")) -> RunDirectory:
             name="command-line", base_url=base_url, allowed_hosts=(hostname,), platform=Platform(kind="none")
         ),
         machine=this_machine(),
+        clock=this_clock(),
         versions=installed_versions(),
         readings=ReadingsOrigin(source="none", note="plain Locust looks at nothing but itself"),
     )

@@ -41,7 +41,11 @@ class WebSocketSession:
                 self._url,
                 timeout=self._timeout_s,
                 header=[f"Authorization: Bearer {self._token}"],
-                sslopt={"cert_reqs": verify, "check_hostname": self._context.profile.verify_tls},
+                sslopt={
+                    "cert_reqs": verify,
+                    "check_hostname": self._context.profile.verify_tls,
+                    "ca_certs": self._context.profile.ca_file or None,
+                },
                 suppress_origin=True,
             )
         except websocket.WebSocketBadStatusException as error:

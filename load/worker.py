@@ -18,6 +18,7 @@ from journal.frames import Frame
 from journal.readings import Reading
 from load import invariants
 from load.assignment import Assignment
+from load.client import stamps
 from load.context import RunContext, set_context
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
@@ -132,6 +133,8 @@ class Worker:
 
     def _report_each_second(self, context: RunContext) -> None:
         watch = ProcessWatch(context.assignment.worker)
+        if stamps.are_refused():
+            context.warn("the kernel stamps no received data here: latencies of this worker contain its own delay")
         while True:
             gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
             self._report(context, context.logbook.recorder.seal(self._runner.user_count), [watch.read()])

@@ -15,7 +15,7 @@ class HostileServer:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.connections = 0
+        self.connections = self.ended_connections = 0
         self.requests: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -31,8 +31,16 @@ class HostileServer:
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            self._handler(connection)
+        try:
+            with connection, suppress(OSError):
+                self._handler(connection)
+        finally:
+            self.ended_connections += 1
+
+    @property
+    def open_connections(self) -> int:
+        """Those whose handler has not ended, as it does at the latest when the client has gone."""
+        return self.connections - self.ended_connections
 
     def read_request(self, connection: socket.socket) -> bytes:
         """One request with its body; empty when the client has gone."""

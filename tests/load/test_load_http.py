@@ -1,9 +1,11 @@
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 
+from journal.histogram import bucket_index
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.checks import Expect
@@ -174,3 +176,23 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_unless_the_profile_say
         assert server.requests == []
         lenient, _ = session_for(url, Profile(name="test", verify_tls=False))
         assert lenient.call("GET", "/").outcome is Outcome.OK
+
+
+def test_response_times_run_from_the_intended_start_for_the_first_request_of_a_pass_and_from_sending_for_the_others():
+    with serving(always(answer(b"{}"))) as server:
+        session, logbook = session_for(server.url)
+        session.call("GET", "/closed")
+        late_ns = 30_000_000_000
+        session.intended_at_ns = time.time_ns() - late_ns
+        session.call("GET", "/first")
+        session.call("GET", "/second")
+        found = {
+            endpoint.name: ended.histograms
+            for frame in logbook.recorder.close()
+            for endpoint, seen in frame.endpoints.items()
+            for ended in seen.outcomes.values()
+        }
+        assert "response" not in found["GET /closed"]
+        assert min(found["GET /first"]["response"]) >= bucket_index(late_ns // 1000)
+        assert found["GET /second"]["response"] == found["GET /second"]["service"]
+        assert all("lag" in histograms for histograms in found.values())

@@ -1,18 +1,29 @@
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
 import gevent
 import pytest
 
-from journal.outcomes import Outcome
-from load.transport import Connection, Origin
+from load.client.connection import Connection
+from load.client.errors import BadAnswer, ConnectionCut, ConnectionNotOpened, RequestError, TimedOut, UnknownHost
+from load.client.origin import Limits, Origin
 from tests.load.hostile import answer, reset, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def connect(url: str, timeout_s: float = 5.0) -> Connection:
-    return Connection(Origin.of(url), timeout_s)
+    return Connection(Origin.of(url), Limits(total_s=timeout_s))
+
+
+def ending(connection: Connection, request: bytes = GET, *, without_body: bool = False) -> type[RequestError] | None:
+    """The error that the exchange ends with, None for a whole answer."""
+    try:
+        connection.exchange(request, without_body=without_body)
+    except RequestError as error:
+        return type(error)
+    return None
 
 
 def always(reply: bytes):
@@ -34,21 +45,21 @@ def once(reply: bytes, end=lambda connection: None):
     return handle
 
 
-def test_a_whole_answer_is_ok_and_the_connection_is_used_again():
+def test_a_whole_answer_is_returned_and_the_connection_is_used_again():
     with serving(always(answer(b'{"a": 1}', headers="X-Served-By: api-0@7\r\n"))) as server:
         connection = connect(server.url)
-        first, second = connection.exchange("GET", GET), connection.exchange("GET", GET)
-        assert (first.outcome, first.status, first.body) == (Outcome.OK, 200, b'{"a": 1}')
-        assert 0 < second.service_us < 5_000_000
+        first, second = connection.exchange(GET), connection.exchange(GET)
+        assert (first.status, first.body, first.headers["x-served-by"]) == (200, b'{"a": 1}', "api-0@7")
+        assert 0 < second.service_ns < 5_000_000_000
         assert server.connections == 1
 
 
-def test_the_replica_behind_a_connection_is_known_from_its_last_answer_and_forgotten_with_the_connection():
+def test_the_answer_before_is_known_on_its_connection_and_forgotten_with_it():
     with serving(once(answer(headers="X-Served-By: api-0@7\r\n"), reset)) as server:
         connection = connect(server.url)
-        assert connection.exchange("GET", GET).served_by == ""
+        assert connection.exchange(GET).head_before == b""
         wait_until_closed_by_peer(connection)
-        assert connection.exchange("GET", GET).served_by == ""
+        assert connection.exchange(GET).head_before == b""
 
     def cut_the_second(server, connection):
         if server.read_request(connection):
@@ -58,9 +69,9 @@ def test_the_replica_behind_a_connection_is_known_from_its_last_answer_and_forgo
 
     with serving(cut_the_second) as server:
         connection = connect(server.url)
-        connection.exchange("GET", GET)
-        lost = connection.exchange("GET", GET)
-        assert (lost.outcome, lost.served_by) == (Outcome.CUT, "api-1@8")
+        connection.exchange(GET)
+        assert ending(connection) is ConnectionCut
+        assert b"api-1@8" in connection.head_before
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST"])
@@ -72,7 +83,7 @@ def test_a_request_whose_connection_breaks_is_sent_exactly_once(method, end):
 
     with serving(break_it) as server:
         request = f"{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode()
-        assert connect(server.url).exchange(method, request).outcome is Outcome.CUT
+        assert ending(connect(server.url), request, without_body=method == "HEAD") is ConnectionCut
         assert len(server.requests) == 1
 
 
@@ -87,8 +98,7 @@ def test_a_request_on_a_connection_that_was_used_before_is_sent_exactly_once(met
     with serving(answer_then_break) as server:
         connection = connect(server.url)
         request = f"{method} / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode()
-        outcomes = [connection.exchange(method, request).outcome for _ in range(4)]
-        assert outcomes == [Outcome.OK, Outcome.CUT, Outcome.OK, Outcome.CUT]
+        assert [ending(connection, request) for _ in range(4)] == [None, ConnectionCut, None, ConnectionCut]
         assert len(server.requests) == 4
 
 
@@ -96,14 +106,14 @@ def test_a_connection_that_was_closed_while_idle_is_replaced_without_a_failure()
     with serving(once(answer())) as server:
         connection = connect(server.url)
         for expected in range(1, 4):
-            assert connection.exchange("GET", GET).outcome is Outcome.OK
+            assert ending(connection) is None
             assert server.connections == expected
             wait_until_closed_by_peer(connection)
 
 
 def wait_until_closed_by_peer(connection: Connection) -> None:
     with gevent.Timeout(5):
-        while connection._socket is not None and not connection._closed_by_peer(connection._socket):
+        while connection._wire is not None and connection._wire.is_fresh():
             gevent.sleep(0.005)
 
 
@@ -114,12 +124,19 @@ def wait_until_closed_by_peer(connection: Connection) -> None:
 )
 def test_an_answer_that_ends_too_early_is_cut(part):
     with serving(once(part)) as server:
-        assert connect(server.url).exchange("GET", GET).outcome is Outcome.CUT
+        assert ending(connect(server.url)) is ConnectionCut
 
 
-def test_bytes_that_are_no_http_are_a_wrong_answer():
+def test_an_answer_without_length_ends_with_its_connection():
+    with serving(once(b"HTTP/1.1 200 OK\r\n\r\nto the end")) as server:
+        connection = connect(server.url)
+        assert connection.exchange(GET).body == b"to the end"
+        assert not connection.is_open
+
+
+def test_bytes_that_are_no_http_are_a_bad_answer():
     with serving(once(b"SSH-2.0-OpenSSH_9.9\r\n")) as server:
-        assert connect(server.url).exchange("GET", GET).outcome is Outcome.WRONG_ANSWER
+        assert ending(connect(server.url)) is BadAnswer
 
 
 def test_silence_is_a_time_out_and_the_late_answer_is_never_taken_for_the_next():
@@ -131,22 +148,36 @@ def test_silence_is_a_time_out_and_the_late_answer_is_never_taken_for_the_next()
 
     with serving(answer_the_second_connection) as server:
         connection = connect(server.url, timeout_s=0.2)
-        lost = connection.exchange("GET", GET)
-        assert (lost.outcome, lost.service_us >= 200_000) == (Outcome.TIMEOUT, True)
-        assert connection.exchange("GET", GET).body == b'{"mine": true}'
+        assert ending(connection) is TimedOut
+        assert connection.elapsed_ns >= 200_000_000
+        assert connection.exchange(GET).body == b'{"mine": true}'
         assert server.connections == 2
 
 
-def test_nobody_listening_is_refused():
+def test_nobody_listening_and_an_unknown_name_are_told_apart():
     with serving(once(b"")) as server:
         url = server.url
-    assert connect(url).exchange("GET", GET).outcome is Outcome.REFUSED
+    assert ending(connect(url)) is ConnectionNotOpened
+    assert ending(connect("http://nobody.invalid")) is UnknownHost
 
 
 def test_an_announcing_answer_is_not_the_answer():
-    with serving(once(b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b'{"b": 2}', status=201))) as server:
-        reply = connect(server.url).exchange("GET", GET)
-        assert (reply.status, reply.body) == (201, b'{"b": 2}')
+    announced = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    with serving(once(announced + answer(b'{"b": 2}', status=201, headers="X-Last: yes\r\n"))) as server:
+        reply = connect(server.url).exchange(GET)
+        assert (reply.status, reply.body, dict(reply.headers)) == (
+            201,
+            b'{"b": 2}',
+            {"content-length": "8", "x-last": "yes"},
+        )
+
+
+def test_the_answer_to_a_head_has_no_body_and_the_next_one_has():
+    with serving(always(answer(b"12345").partition(b"12345")[0])) as server:
+        connection = connect(server.url)
+        heads = [connection.exchange(b"HEAD" + GET[3:], without_body=True) for _ in range(3)]
+        assert [(head.status, head.headers["content-length"], head.body) for head in heads] == [(200, "5", b"")] * 3
+        assert server.connections == 1
 
 
 def test_a_user_stopped_in_the_middle_leaves_no_answer_behind():
@@ -158,12 +189,12 @@ def test_a_user_stopped_in_the_middle_leaves_no_answer_behind():
 
     with serving(slow_then_quick) as server:
         connection = connect(server.url)
-        user = gevent.spawn(connection.exchange, "GET", GET)
+        user = gevent.spawn(connection.exchange, GET)
         with gevent.Timeout(5):
             while not server.requests:
                 gevent.sleep(0.005)
         user.kill()
-        assert connection.exchange("GET", GET).body == b'{"second": 1}'
+        assert connection.exchange(GET).body == b'{"second": 1}'
 
 
 def test_more_than_a_thousand_descriptors_do_not_matter():
@@ -171,7 +202,31 @@ def test_more_than_a_thousand_descriptors_do_not_matter():
         for _ in range(1100):
             held.enter_context(Path("/dev/null").open())
         connection = connect(server.url)
-        assert [connection.exchange("GET", GET).outcome for _ in range(3)] == [Outcome.OK] * 3
-        assert connection._socket is not None
-        assert connection._socket.fileno() > 1024
+        assert [ending(connection) for _ in range(3)] == [None] * 3
+        assert connection._wire is not None
+        assert connection._wire.fileno() > 1024
         assert server.connections == 1
+
+
+def test_a_body_larger_than_the_buffers_of_the_kernel_is_sent_whole():
+    body = bytes(range(256)) * 40_000
+    with serving(always(answer())) as server:
+        request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        assert ending(connect(server.url), request) is None
+        assert server.requests == [request]
+
+
+def test_a_time_of_its_own_bounds_each_silence():
+    def drip(server, connection):
+        server.read_request(connection)
+        for byte in answer(b"slow but steady"):
+            connection.sendall(bytes([byte]))
+            pause.wait(0.01)
+        while server.read_request(connection):
+            pass
+
+    pause = threading.Event()
+    with serving(drip) as server:
+        patient = Connection(Origin.of(server.url), Limits(read_s=0.5))
+        assert patient.exchange(GET).body == b"slow but steady"
+        assert ending(patient) is TimedOut

@@ -1,0 +1,1 @@
+"""The HTTP client of the generator: truth in latency first, then speed. Nothing here knows of journeys or runs."""

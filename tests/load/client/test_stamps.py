@@ -1,0 +1,79 @@
+"""When an answer arrived, by whose clock, and what is believed when clocks disagree."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from load.client import connection as module
+from load.client import stamps
+from load.client.connection import Connection
+from load.client.origin import Limits, Origin
+from tests.load.hostile import HostileServer, answer, serving
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def always(server: HostileServer, connection: socket.socket) -> None:
+    while server.read_request(connection):
+        connection.sendall(answer())
+
+
+def connect(server: HostileServer) -> Connection:
+    connection = Connection(Origin.of(server.url), Limits(total_s=5.0))
+    connection.exchange(GET)
+    return connection
+
+
+def test_an_answer_that_is_read_late_is_timed_by_its_arrival_and_the_rest_is_lag():
+    arrived = threading.Event()
+
+    def handle(server, connection):
+        while server.read_request(connection):
+            connection.sendall(answer())
+            arrived.set()
+
+    with serving(handle) as server:
+        connection = connect(server)
+        arrived.clear()
+        connection.send(GET)
+        assert arrived.wait(5)
+        time.sleep(0.05)  # the generator is busy with something else
+        while not connection._parsing.complete:
+            connection._receive()
+        late = connection._received(connection._parsing)
+        assert late.stamped
+        assert late.lag_ns >= 50_000_000
+        assert late.service_ns + late.lag_ns >= 50_000_000 > late.service_ns
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.5, -0.5])
+def test_a_wall_clock_that_is_set_meanwhile_is_not_believed(step_s, monkeypatch):
+    with serving(always) as server:
+        connection = connect(server)
+        real_ns = time.time_ns
+        # as if the clock had been set between the sending, which asks here, and the kernel's stamp
+        monkeypatch.setattr(module, "time_ns", lambda: real_ns() - round(step_s * 1e9))
+        before = stamps.count.unstamped
+        reply = connection.exchange(GET)
+        assert not reply.stamped
+        assert 0 < reply.service_ns < 400_000_000
+        assert reply.lag_ns == 0
+        assert stamps.count.unstamped == before + 1
+
+
+def test_without_the_kernels_stamps_the_time_of_reading_is_taken(monkeypatch):
+    monkeypatch.setattr(stamps.platform, "system", lambda: "Plan9")
+    assert stamps.are_refused()
+    with serving(always) as server:
+        connection = connect(server)
+        reply = connection.exchange(GET)
+        assert (reply.stamped, reply.lag_ns) == (False, 0)
+        assert 0 < reply.service_ns < 5_000_000_000
+
+
+def test_this_system_stamps():
+    assert not stamps.are_refused()
+    with serving(always) as server:
+        assert all(connect(server).exchange(GET).stamped for _ in range(3))
