@@ -1,5 +1,6 @@
 """The ledger: one record for each fault in force, written before it begins, removed when its revert is proven."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,7 @@ from chaos.config_map_ledger import PREFIX, open_config_map_ledger
 from chaos.directory_ledger import DirectoryLedger
 from chaos.epitaph import Epitaph
 from chaos.record import Contents, Record
+from journal.errors import CommandError, Problem
 
 LEDGER = "GAMEDAY_LEDGER"
 
@@ -57,10 +59,13 @@ def open_ledger(name: str) -> Ledger:
     """The ledger of that name: `kubernetes:NAMESPACE/NAME` is a ConfigMap, anything else a directory.
 
     Raises:
-        CommandError: the name is incomplete, or there is no way to a cluster.
+        CommandError: the name is of another kind or incomplete, or there is no way to a cluster.
     """
     if name.startswith(PREFIX):
         return open_config_map_ledger(name)
+    if re.match(r"[A-Za-z0-9_+.-]+:", name):  # taken for a directory, a slip of the pen would hide every fault in force
+        remedy = f"write {PREFIX}NAMESPACE/NAME, or the path of a directory"
+        raise CommandError([Problem("ledger", f"{name!r} is neither a ConfigMap nor a directory", remedy)])
     return DirectoryLedger(Path(name).absolute())
 
 

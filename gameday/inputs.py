@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gameday.check_report import Checked
+from gameday.cluster.names import NAMED, is_namespace
 from gameday.forecast import describe_journeys, expected_in_flight, forecast_gates
 from gameday.options import Overrides, overridden
 from gameday.preflight import check_plan, check_profile
@@ -36,8 +37,8 @@ def check_run_id(_context: click.Context, _parameter: click.Parameter, value: st
 
 def check_namespace(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Checks the name of a namespace, as click calls it: it becomes part of the API's paths."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise click.BadParameter("a namespace has up to 63 small letters, digits and hyphens")
+    if not is_namespace(value):
+        raise click.BadParameter(NAMED)
     return value
 
 

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from operator import attrgetter
 from urllib.parse import urlsplit
 
 from chaos.experiment import check_settings
+from gameday.cluster.names import NAMED, is_namespace
 from gameday.forecast import JourneyForecast, expected_in_flight, user_shares
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
@@ -49,9 +51,19 @@ def _cluster_problems(profile: Profile) -> Iterator[Problem]:
     if platform.state_file:
         what = "is for a target on this machine, not for one in a cluster"
         yield Problem("profile: platform.state_file", what, "remove it")
+    if not is_namespace(cluster.namespace):
+        yield Problem("profile: platform.cluster.namespace", f"{cluster.namespace!r} cannot be one", NAMED)
+    for where in ("toxiproxy.url", "prometheus_url"):
+        if _holds_password(attrgetter(where)(cluster)):
+            # not quoted, as above
+            yield Problem(f"profile: platform.cluster.{where}", "holds a user or a password", "name the host alone")
     if cluster.namespace not in cluster.allowed_namespaces:
         what = f"{cluster.namespace} is not among allowed_namespaces ({', '.join(cluster.allowed_namespaces)})"
         yield Problem("profile: platform.cluster.namespace", what, "add it only if its pods may be broken")
+
+
+def _holds_password(address: str) -> bool:
+    return "@" in address.partition("//")[2].partition("/")[0]
 
 
 def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:

@@ -1,6 +1,7 @@
 """Which cluster is meant, and how to prove who we are: as for kubectl, a kubeconfig that is named, else our pod's."""
 
 import os
+from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.client import Configuration
@@ -38,6 +39,17 @@ def _load_kubeconfig(configuration: Configuration, context: str | None) -> None:
     except (ValueError, TypeError, LookupError, AttributeError, yaml.YAMLError) as error:
         # a damaged file fails in all of these ways, and their texts may quote its secrets
         raise _no_kubeconfig(f"it is damaged ({type(error).__name__})") from None
+    server = str(configuration.host)
+    if not _is_address(server):
+        raise _no_kubeconfig(f"its server, {server!r}, is no http or https address")
+
+
+def _is_address(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _no_kubeconfig(why: str) -> CommandError:

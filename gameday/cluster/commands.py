@@ -187,7 +187,7 @@ def render_command(
 
 def _preface(names: RunNames, profile: Profile) -> Iterator[str]:
     namespace = names.namespace
-    yield f"Run {names.run_id}. The namespace {namespace} has to be there; to make it: kubectl apply -k k8s/namespace"
+    yield f"Run {names.run_id}. Its namespace has to be there; to make it: kubectl create namespace {namespace}"
     yield f"A target that wants credentials takes a Secret {CREDENTIALS}; out of a file, so no value is an argument:"
     yield f"  kubectl --namespace {namespace} create secret generic {CREDENTIALS} --from-env-file=FILE"
     yield f"with lines such as {', '.join(f'{name}=…' for name in credential_names(profile))}."

@@ -1,5 +1,6 @@
 """How the objects of a run are named and labelled; several runs share a namespace, and none touches another's."""
 
+import re
 from dataclasses import dataclass
 
 from probes.kubernetes_api import Json
@@ -9,6 +10,7 @@ HARNESS = "aia-gameday"
 ENVIRONMENT = "aia-gameday/environment"
 # as the manifests are written; a run may have others
 NAMESPACE, TARGET_NAMESPACE = "aia-gameday", "aia-system"
+NAMED = "a namespace has up to 63 small letters, digits and hyphens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class RunNames:
         """The API's path of an object by its base name, or of the collection."""
         name = f"/{self.of(base)}" if base else ""
         return f"/{group}/namespaces/{self.namespace}/{plural}{name}"
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a namespace can have this name, which becomes part of the API's paths."""
+    return re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) is not None
 
 
 def is_of_run(found: Json, run_id: str) -> bool:

@@ -16,6 +16,7 @@ from journal.profile import Profile
 from probes.kubernetes_api import Json, KubernetesApi
 
 _APPLY_S = 120.0
+_FIRST_ANSWER_S = 3.0  # whoever waits at a terminal shall not wait long to hear that nobody answers
 _RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
@@ -50,7 +51,7 @@ def check_cluster(api: KubernetesApi, profile: Profile) -> None:
         ClusterUnreachable: nobody answers.
         ProfileError: the namespace is not there, or does not carry the profile's environment.
     """
-    api.get("/version")
+    api.hurried(patience_s=_FIRST_ANSWER_S).get("/version")
     name, wanted = profile.platform.cluster.namespace, profile.platform.environment
     try:
         namespace = api.get(f"/api/v1/namespaces/{name}")

@@ -11,10 +11,10 @@ import pytest
 from chaos.directory_ledger import DirectoryLedger
 from chaos.epitaph import epitaph_of
 from chaos.finding import Finding
-from chaos.ledger import default_ledger
+from chaos.ledger import default_ledger, open_ledger
 from chaos.platforms.base import Target
 from chaos.record import Record
-from journal.errors import FaultRefused
+from journal.errors import CommandError, FaultRefused
 from tests.chaos.scene import throttle_record
 
 REDIS = Target("redis", "12@34.00", "redis (pid 12)")
@@ -90,6 +90,12 @@ def test_the_ledger_lies_where_the_environment_says(tmp_path: Path) -> None:
     assert default_ledger({"GAMEDAY_LEDGER": str(tmp_path)}).directory == tmp_path
     assert default_ledger({"XDG_STATE_HOME": "/s"}).directory == Path("/s/aia-gameday/ledger")
     assert default_ledger({}).directory == Path.home() / ".local/state/aia-gameday/ledger"
+
+
+@pytest.mark.parametrize("name", ["Kubernetes:aia/ledger", "k8s:aia/ledger", "https://cluster/ledger"])
+def test_a_name_that_is_almost_a_config_map_is_not_taken_for_an_empty_directory(name: str) -> None:
+    with pytest.raises(CommandError, match="neither a ConfigMap nor a directory"):
+        open_ledger(name)
 
 
 def test_of_many_who_write_the_same_record_at_once_one_succeeds_and_tears_nothing(

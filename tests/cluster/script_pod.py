@@ -50,14 +50,19 @@ def script_pod(
     namespace: str,
     image: str,
     labels: Mapping[str, str] | None = None,
+    secrets: Mapping[str, tuple[str, str]] | None = None,
 ) -> Iterator[ScriptPod]:
-    """Runs the script with the image's Python; the pod is gone in the end."""
+    """Runs the script with the image's Python; the pod is gone in the end.
+
+    `secrets` maps a variable of its environment to a Secret and a key of that.
+    """
     container = {
         "name": "script",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", script.read_text(encoding="utf-8"), *arguments],
         "securityContext": _RESTRICTED,
+        "env": [_from_secret(variable, *found) for variable, found in (secrets or {}).items()],
     }
     spec = {
         "restartPolicy": "Never",
@@ -71,3 +76,7 @@ def script_pod(
         yield ScriptPod(kubectl, namespace, name)
     finally:
         kubectl("delete", "pod", name, "-n", namespace, "--ignore-not-found", "--grace-period=1", timeout_s=90)
+
+
+def _from_secret(variable: str, secret: str, key: str) -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 
 from chaos.faults.delay_redis import DelayRedis
@@ -16,18 +19,24 @@ from chaos.platforms.kubernetes.pods import Pods
 from chaos.platforms.kubernetes.resize import Resizing, originals_of, restore
 from chaos.recover import recover_all
 from journal.errors import FaultRefused
+from journal.run_directory import RunDirectory
 from tests.cluster.fault_scene import (
     WHOLE,
     Scene,
     busy_redis,
     evidence_of,
+    fault_events,
     fault_scene,
     fault_states,
     record_about,
     resources_of,
     told,
 )
-from tests.cluster.support import DeployedTarget, wait_until
+from tests.cluster.script_pod import ScriptPod, script_pod
+from tests.cluster.support import DeployedTarget, Images, wait_until
+
+SCRIPTS = Path(__file__).parent / "scripts"
+SOME_PINGS = 40
 
 
 @pytest.fixture
@@ -94,19 +103,20 @@ def test_without_a_reaper_there_is_no_fault(scene: Scene) -> None:
     assert not scene.ledger.read().records
 
 
-def test_a_throttled_redis_answers_late_and_then_has_the_resources_of_before(watched: Scene) -> None:
+def test_a_throttled_redis_answers_late_and_then_has_the_resources_of_before(watched: Scene, images: Images) -> None:
     before, run = watched.redis(), watched.run_directory("throttle")
-    with busy_redis(watched):
-        process = watched.start_experiment("throttle-redis", run, "duration_s=20")
-        wait_until(lambda: "injected" in fault_states(run))
-        wait_until(lambda: resources_of(watched.redis())[1] != resources_of(before)[1])
-        during_ms = watched.redis_p95_ms()
-        assert process.wait(timeout=60) == 0, told(run)
-        after_ms = watched.redis_p95_ms()
+    with busy_redis(watched), redis_probe(watched, images) as probe:
+        ended = watched.experiment("throttle-redis", run, "duration_s=12")
+        assert ended.returncode == 0, told(run)
+        wait_until(lambda: seen_after(probe, at_of(run, "proven")))
+        pings = probe.lines()
     assert fault_states(run) == WHOLE
     evidence = evidence_of(run, "effective")
-    assert during_ms > 2 * evidence["ping_p95_before_ms"]
-    assert after_ms < during_ms / 2
+    before_ms = p95_between(pings, 0, at_of(run, "injected") - 1_000_000_000)
+    during_ms = p95_between(pings, at_of(run, "injected"), at_of(run, "reverted"))
+    after_ms = p95_between(pings, at_of(run, "proven"), 2**63)
+    print(f"PING's p95 in a pod: {before_ms:.2f} ms before, {during_ms:.2f} ms during, {after_ms:.2f} ms after")
+    assert during_ms > 3 * max(before_ms, after_ms)
     assert evidence["ping_p95_ms"] >= evidence["bound_ms"]
     assert evidence["cpu_source"] == "metrics API"
     assert int(evidence["cpu_limit"].removesuffix("m")) == pytest.approx(evidence["cpu_used_m"] / 2, abs=1)
@@ -115,6 +125,36 @@ def test_a_throttled_redis_answers_late_and_then_has_the_resources_of_before(wat
     assert after.incarnation == before.incarnation
     assert resources_of(after) == resources_of(before)
     assert after.container_status("aia-redis")["restartCount"] == 0
+
+
+@contextmanager
+def redis_probe(scene: Scene, images: Images) -> Iterator[ScriptPod]:
+    """A pod beside Redis that measures its PING all the time."""
+    with script_pod(
+        scene.target.kubectl,
+        SCRIPTS / "ping_redis.py",
+        *(scene.target.host("aia-redis"), "6379"),
+        name="redis-probe",
+        namespace=scene.target.namespace,
+        image=images.gameday,
+        secrets={"REDIS_PASSWORD": ("aia-secrets", "redis-password")},
+    ) as probe:
+        wait_until(lambda: len(probe.lines()) >= SOME_PINGS)
+        yield probe
+
+
+def seen_after(probe: ScriptPod, at_ns: int) -> bool:
+    return sum(ping["at_ns"] > at_ns for ping in probe.lines()) >= SOME_PINGS
+
+
+def at_of(run: RunDirectory, state: str) -> int:
+    """When the fault of a run came to a state."""
+    return next(event.at_ns for event in fault_events(run) if event.data["state"] == state)
+
+
+def p95_between(pings: list[Any], begin_ns: int, end_ns: int) -> float:
+    found = [ping["ms"] for ping in pings if begin_ns <= ping["at_ns"] < end_ns]
+    return float(np.percentile(found, 95))
 
 
 def test_a_delayed_redis_answers_late_through_the_proxy_and_then_as_before(watched: Scene) -> None:

@@ -8,7 +8,7 @@ from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_profile
 from journal.errors import PlanError, ProfileError
 from journal.plan import Load, Plan, PlannedFault, Stage
-from journal.profile import Cluster, Platform, Profile
+from journal.profile import Cluster, Platform, Profile, Toxiproxy
 
 KUBERNETES = load_profile("kubernetes")
 FAULT = PlannedFault(id="F1", experiment="kill-api-pod", at_s=1)
@@ -31,12 +31,16 @@ def test_the_packaged_profile_of_a_cluster_is_sound_and_a_plan_may_have_faults()
         (replace(KUBERNETES, base_url="http://elsewhere:1"), "elsewhere is not among allowed_hosts"),
         (with_platform(state_file="state.json"), "platform.state_file: is for a target on this machine"),
         (with_platform(cluster=Cluster(namespace="kube-system")), "kube-system is not among allowed_namespaces"),
+        (with_platform(cluster=Cluster(namespace="../nodes")), "platform.cluster.namespace: '../nodes' cannot be one"),
+        (with_platform(cluster=Cluster(prometheus_url="http://me:pw@prometheus:9090")), "prometheus_url: holds a user"),
+        (with_platform(cluster=Cluster(toxiproxy=Toxiproxy(url="http://pw@proxy:8474/x"))), "toxiproxy.url: holds a"),
     ],
 )
 def test_a_profile_of_a_cluster_that_contradicts_itself_is_refused(profile: Profile, said: str) -> None:
     with pytest.raises(ProfileError) as caught:
         check_profile(profile)
     assert said in str(caught.value)
+    assert "pw" not in str(caught.value)
 
 
 def test_faults_without_a_way_to_the_target_are_refused() -> None:

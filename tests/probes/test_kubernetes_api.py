@@ -276,6 +276,16 @@ def test_without_a_usable_kubeconfig_the_command_is_at_fault(
     assert TOKEN not in str(error.value)
 
 
+@pytest.mark.parametrize("server", ["127.0.0.1:6443", "https://", "ftp://127.0.0.1", "https://127.0.0.1:port"])
+def test_a_server_that_is_no_address_is_the_commands_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "kubeconfig", server)))
+    with pytest.raises(CommandError, match="is no http or https address"):
+        KubernetesApi.connect()
+
+
 def test_a_context_that_the_kubeconfig_does_not_have_is_the_commands_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
