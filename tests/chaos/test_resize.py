@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from chaos.platforms.kubernetes.pods import Pod
-from chaos.platforms.kubernetes.resize import held_back, is_held_back, objections, originals_of, taken
+from chaos.platforms.kubernetes.resize import (
+    PING_INTERVAL_MS,
+    PINGS,
+    QUOTA_PERIOD_MS,
+    held_back,
+    is_held_back,
+    objections,
+    originals_of,
+    taken,
+)
 from journal.errors import FaultRefused
 from probes.container_cpu import CpuUse
 
@@ -54,6 +63,12 @@ def volume(kind: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
         pod["spec"]["volumes"][0] = {"name": "data", kind: {}}
 
     return change
+
+
+def test_pings_meet_all_parts_of_a_quotas_period() -> None:
+    places_ms = sorted(number * PING_INTERVAL_MS % QUOTA_PERIOD_MS for number in range(PINGS))
+    gaps_ms = [after - before for before, after in zip(places_ms, [*places_ms[1:], QUOTA_PERIOD_MS], strict=True)]
+    assert max(gaps_ms) <= 5  # so a stall of a quarter of the period, or of three, shows in the p95
 
 
 def test_a_redis_that_can_be_slowed_down_without_harm_may_be() -> None:

@@ -10,6 +10,8 @@ from chaos.finding import Evidence, Finding, wait_until
 from chaos.platforms.base import Delay, Means, Originals, Target, Throttle
 from chaos.platforms.kubernetes.pods import Deletion, Pod, Pods, selects
 from chaos.platforms.kubernetes.resize import (
+    PING_INTERVAL_MS,
+    PINGS,
     Resizing,
     held_back,
     is_held_back,
@@ -42,7 +44,6 @@ _FORCED_S = 0
 _END_MARGIN_S = 5.0
 _TAKEN_S, _LOOK_AGAIN_S = 10.0, 2.0
 _LEAST_EFFECT_MS = 10.0
-_PINGS, _PING_INTERVAL_MS = 30, 100.0  # a quota's period is 100 ms long
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,8 @@ class KubernetesPlatform:
             means=Resizing(self._api, self._pods, store, originals),
             originals=originals,
             least_effect_ms=_LEAST_EFFECT_MS,
-            pings=_PINGS,
-            interval_ms=_PING_INTERVAL_MS,
+            pings=PINGS,
+            interval_ms=PING_INTERVAL_MS,
         )
 
     def await_throttle(self, target: Target, originals: Originals) -> Finding:

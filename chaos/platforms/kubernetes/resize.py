@@ -15,7 +15,11 @@ from journal.errors import ClusterRefused, FaultRefused
 from probes.container_cpu import CpuUse, millicores
 from probes.kubernetes_api import Json, KubernetesApi, Patch
 
+QUOTA_PERIOD_MS = 100
 LEAST_LIMIT_M = 10  # the kernel's least quota: 1 ms in 100 ms
+# Pings in step with the quota's period would all meet the same part of it, be that slow or quick. 73 and 100 have no
+# common factor, so that these fall on 40 places spread over the period.
+PINGS, PING_INTERVAL_MS = 40, 73
 _SHARE_LEFT = 0.5
 _APPLY_S = 4.0
 _NO_PERSISTENCE = frozenset(
