@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.ceiling import LIMIT_SHARE, find_ceiling
 from analysis.evidence import NS, Evidence
-from analysis.verdict import Estimate, GateResult, GeneratorHealth, State, anchor
+from analysis.verdict import Ceiling, Estimate, GateResult, GeneratorHealth, State, anchor
 from analysis.words import clock
 from journal.outcomes import Kind
 from journal.readings import ReadingSeries
@@ -25,20 +26,23 @@ def generator_health(evidence: Evidence) -> GeneratorHealth:
     """Loop lag and processor use in the load phase.
 
     Suspect: the 99th percentile of the lag is a quarter of the SLO's threshold or more, or one process used more than
-    90 % of what it may use for 10 s on end.
+    90 % of what it may use for 10 s on end, or the rate came near to what the workers can do at most.
     """
     lag = evidence.columns.histogram(evidence.rows(Kind.GENERATOR), name="lag", within=evidence.in_load)
     measured = len(lag) > 0
     p99_ms = lag.quantile_us(0.99) / 1000 if measured else None
     shares = [share for series in _generators(evidence) for share in _cpu_shares(evidence, series)]
     limit_ms = lag_limit_ms(evidence.manifest.plan.slo.threshold_ms)
-    reasons = [*_lag_doubts(p99_ms, limit_ms), *_saturations(evidence)]
+    ceiling, uncalibrated = find_ceiling(evidence)
+    reasons = [*_lag_doubts(p99_ms, limit_ms), *_saturations(evidence), *_ceiling_doubts(ceiling)]
     return GeneratorHealth(
         lag_p99_ms=p99_ms,
         lag_max_ms=lag.quantile_us(1.0) / 1000 if measured else None,
         cpu_share_p95=float(np.quantile(shares, 0.95)) if shares else None,
         suspect=bool(reasons),
         reason="; ".join(reasons),
+        ceiling=ceiling,
+        uncalibrated=uncalibrated,
     )
 
 
@@ -57,15 +61,26 @@ def generator_gate(evidence: Evidence, health: GeneratorHealth) -> GateResult:
         unit="ms",
         measured=Estimate(value=health.lag_p99_ms),
         samples=0,
-        reason=f"{doubt}; target not judged" if health.suspect else doubt or f"loop lag p99 {health.lag_p99_ms:.1f} ms",
+        reason=f"{doubt}; target not judged" if health.suspect else doubt or _good_news(health),
         anchor=anchor("generator"),
         threshold=limit_ms,
     )
 
 
+def _good_news(health: GeneratorHealth) -> str:
+    used = f", used {health.ceiling.used_share:.0%} of what it can do" if health.ceiling else ""
+    return f"loop lag p99 {health.lag_p99_ms:.1f} ms{used}"
+
+
 def _lag_doubts(p99_ms: float | None, limit_ms: float) -> Iterator[str]:
     if p99_ms is not None and p99_ms >= limit_ms:
         yield f"Generator late: loop lag p99 {p99_ms:.0f} ms (limit {limit_ms:g})"
+
+
+def _ceiling_doubts(ceiling: Ceiling | None) -> Iterator[str]:
+    if ceiling is not None and ceiling.used_share >= LIMIT_SHARE:
+        rates = f"{ceiling.rate_per_s:,.0f} of {ceiling.per_s:,.0f} requests/s"
+        yield f"Generator near its limit: {rates} that it can do ({ceiling.used_share:.0%})"
 
 
 def _generators(evidence: Evidence) -> list[ReadingSeries]:

@@ -191,10 +191,24 @@ class Accounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """What all workers together can do at most, by their calibration, and the load's rate in a busy second (p95).
+
+    `service_p50_ms`, `service_p99_ms`: the shortest that an answer can look to the slowest worker.
+    """
+
+    per_s: float
+    rate_per_s: float
+    used_share: float
+    service_p50_ms: float
+    service_p99_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class GeneratorHealth:
     """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of what each may use.
 
-    A process may use one core, or less where its container's limit is tighter.
+    A process may use one core, or less where its container's limit is tighter. `uncalibrated`: why there is no ceiling.
     """
 
     lag_p99_ms: float | None
@@ -202,6 +216,8 @@ class GeneratorHealth:
     cpu_share_p95: float | None
     suspect: bool
     reason: str
+    ceiling: Ceiling | None = None
+    uncalibrated: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,7 @@ _SENTENCES = {
     EventKind.PHASE: "phase {phase}",
     EventKind.TARGET: "{process} {state} {reason}",
     EventKind.WORKER: "generator {worker} {state}",
+    EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
     EventKind.WARNING: "warning: {message}",

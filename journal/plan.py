@@ -102,12 +102,14 @@ class Load:
     """Who calls the target, how often, and for how long; the warm-up is the beginning of the load.
 
     Either `stages` of users, of whom each waits for its answers (the closed model), or `arrivals` (the open one).
+    Before it each worker finds out for `calibration_s` what it can do at most; 0 leaves that out.
     """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     stages: tuple[Stage, ...] = ()
     arrivals: Arrivals | None = None
+    calibration_s: Annotated[float, Interval(ge=0.0, le=30.0)] = 1.0
     warm_up_s: Seconds = 10.0
     drain_s: Seconds = 10.0
     workers: Annotated[int, Ge(1)] = 2

@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     PHASE = "phase"
     USERS = "users"
     WORKER = "worker"
+    CALIBRATION = "calibration"
     FAULT = "fault"
     INVARIANT = "invariant"
     COUNTERS = "counters"

@@ -12,15 +12,15 @@ import argparse
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from journal.errors import CommandError, Problem
 from journal.outcomes import Kind
 from load.flow import Flow
-from load.journey import Journey
-from load.user import journey_name
+from load.user import Journey, journey_name
 
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
@@ -49,6 +49,15 @@ def forecast(journey: type[Journey]) -> dict[str, Any]:
         "operations": {name: round(times, 4) for name, times in operations.items()},
         "kinds": {name: kind_of(name).name for name in operations},
     }
+
+
+def forecasts(journeys: Mapping[str, type[Journey]]) -> dict[str, dict[str, Any]]:
+    """The forecasts of those journeys of which all tasks declare their flow."""
+    found = {}
+    for name, journey in journeys.items():
+        with suppress(CommandError):
+            found[name] = forecast(journey)
+    return found
 
 
 def _declared(journey: type[Journey], task: Any) -> Flow:

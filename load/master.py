@@ -162,7 +162,9 @@ class Master:
             gevent.sleep(0.05)
 
     def _prepare(self) -> None:
-        self._ask(Command.PREPARE, PREPARE_WITHIN_S)
+        for worker, answer in self._ask(Command.PREPARE, PREPARE_WITHIN_S).items():
+            if answer.get("calibration"):
+                self.timeline.write(EventKind.CALIBRATION, worker=worker, **answer["calibration"])
 
     def _load(self) -> None:
         load, began_s = self._plan.load, time.monotonic()

@@ -13,17 +13,21 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
-from journal.errors import GamedayError, TargetUnreachable
+from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.frames import Frame
 from journal.readings import Reading
 from load import invariants
 from load.assignment import Assignment
+from load.calibration import calibrate
 from load.client import stamps
 from load.context import RunContext, set_context
+from load.expectation import expected_per_s, warning
+from load.forecast import forecasts
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
 from load.logbook import Invariant
 from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Command, Send
+from load.mix import journeys_of
 from load.reporter import Reporter
 
 HELLO_EVERY_S = 0.5
@@ -152,7 +156,23 @@ class Worker:
     def _prepare(self, context: RunContext) -> dict[str, Any]:
         self._supply = invariants.SupplyCheck(context)
         self._supply.before()
-        return {}
+        return {"calibration": self._calibrate(context)}
+
+    def _calibrate(self, context: RunContext) -> dict[str, Any] | None:
+        """What this worker can do at most; a run without that is a run all the same."""
+        seconds = context.plan.load.calibration_s
+        if not seconds:
+            return None
+        try:
+            found = calibrate(context.profile, seconds)
+        except (HarnessDefect, OSError) as error:
+            context.warn(f"the generator was not calibrated: {error}")
+            return None
+        declared = forecasts(journeys_of(self._environment.user_classes))
+        expected = expected_per_s(context.plan, declared, found.service_p50_ms / 1000)
+        if said := warning(expected, found.ceiling_per_s):
+            context.warn(said)
+        return {**asdict(found), "expected_per_s": expected}
 
     def _drain(self, context: RunContext) -> dict[str, Any]:
         """No user begins anything any more; each ends what is on its way, within the drain of the plan."""

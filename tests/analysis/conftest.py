@@ -67,6 +67,8 @@ class Run:
     lag_ms: float = 3.0
     generator_cpu: float = 0.4
     generator_limit_cores: float = 0.0
+    ceilings_per_s: tuple[float, ...] = (6000.0, 6000.0)
+    calibration_s: float = 1.0
     leak_mib_per_s: float = 0.0
     worker_lost_at_s: int | None = None
     killed_at_s: int | None = None
@@ -98,7 +100,13 @@ class Run:
         stage = Stage(users=self.users, duration_s=WARM_UP_S + self.load_s)
         plan = Plan(
             name="synthetic",
-            load=Load(stages=(stage,), warm_up_s=WARM_UP_S, drain_s=DRAIN_S, workers=self.workers),
+            load=Load(
+                stages=(stage,),
+                calibration_s=self.calibration_s,
+                warm_up_s=WARM_UP_S,
+                drain_s=DRAIN_S,
+                workers=self.workers,
+            ),
             faults=tuple(faults),
             gates=Gates(required=self.required, min_samples=self.min_samples),  # type: ignore[arg-type]
         )
@@ -193,6 +201,10 @@ class Run:
         yield EventKind.PHASE, end_s + DRAIN_S, {"phase": Phase.INVARIANTS}
         for number in range(self.workers):
             yield EventKind.WORKER, -WARM_UP_S - 1.0, {"worker": f"worker-{number}", "state": "joined"}
+        for number, ceiling in enumerate(self.ceilings_per_s):
+            floor = {"service_p50_ms": 0.1, "service_p99_ms": 0.2 + number / 10, "lag_p99_ms": 1.0}
+            told = {"worker": f"worker-{number}", "ceiling_per_s": ceiling, "cores": 1.0, "requests": 900, **floor}
+            yield EventKind.CALIBRATION, -WARM_UP_S - 0.6, {**told, "expected_per_s": None}
         yield EventKind.COUNTERS, -WARM_UP_S - 0.5, {"when": "before", "started": 7, "finished": 7}
         finished = 7 + self.sent - self.cut - self.target_forgets
         yield (

@@ -266,6 +266,37 @@ def test_a_suspect_generator_makes_the_run_open_and_never_the_target_guilty(
     assert verdict.line.endswith("target not judged.")
 
 
+def test_the_report_of_a_run_says_what_share_of_the_ceiling_it_used(judged: Judged) -> None:
+    verdict = judged(ceilings_per_s=(1000.0, 1500.0))
+    ceiling = verdict.generator.ceiling
+    assert (ceiling.per_s, ceiling.service_p99_ms) == (2500, pytest.approx(0.3))
+    assert 112 < ceiling.rate_per_s < 150  # the plan's rates of all requests and messages add up to 112/s
+    assert ceiling.used_share == pytest.approx(ceiling.rate_per_s / 2500)
+    (row,) = [row for row in verdict.gates if row.gate == "generator"]
+    assert row.reason.endswith("used 5% of what it can do")
+
+
+def test_a_load_near_the_ceiling_leaves_the_run_open(judged: Judged) -> None:
+    verdict = judged(ceilings_per_s=(75.0, 75.0), slow={PROCESS: 0.2})
+    assert (verdict.exit_code, failing(verdict)) == (3, [])
+    assert verdict.line.startswith("? INCONCLUSIVE. Generator near its limit: 1")
+
+
+@pytest.mark.parametrize(
+    ("differences", "why"),
+    [
+        ({"calibration_s": 0.0, "ceilings_per_s": ()}, "not calibrated, as the plan wants it (load.calibration_s: 0)"),
+        ({"ceilings_per_s": (6000.0,)}, "1 of 2 workers calibrated"),
+        ({"ceilings_per_s": (6000.0, 0.0)}, "1 of 2 workers calibrated"),
+    ],
+)
+def test_without_a_calibration_of_all_workers_the_verdict_says_why(
+    judged: Judged, differences: dict[str, Any], why: str
+) -> None:
+    verdict = judged(**differences)
+    assert (verdict.exit_code, verdict.generator.ceiling, verdict.generator.uncalibrated) == (0, None, why)
+
+
 def test_what_the_target_answered_badly_is_its_own_whatever_the_generator_does(judged: Judged) -> None:
     assert judged(errors=0.1, lag_ms=80.0).exit_code == 1
     assert judged(errors=0.1, error_outcome=Outcome.TIMEOUT, lag_ms=80.0).exit_code == 3

@@ -43,13 +43,16 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
         duration_s: float = 6.0,
         warm_up_s: float = 1.0,
         then_users: int = 0,
+        spawn_rate_per_s: float = 0.0,
+        calibration_s: float = 0.2,
         name: str = "run",
     ) -> RunDirectory:
         """A plan of one stage, and of a second one with other users for half as long where that is wanted."""
-        stages = [Stage(users=users, spawn_rate_per_s=float(users), duration_s=duration_s)]
+        stages = [Stage(users=users, spawn_rate_per_s=spawn_rate_per_s or float(users), duration_s=duration_s)]
         if then_users:
             stages.append(Stage(users=then_users, spawn_rate_per_s=float(users), duration_s=duration_s / 2))
-        plan = Plan(name="test", load=Load(stages=tuple(stages), warm_up_s=warm_up_s, drain_s=5.0))
+        load = Load(stages=tuple(stages), warm_up_s=warm_up_s, drain_s=5.0, calibration_s=calibration_s)
+        plan = Plan(name="test", load=load)
         manifest = Manifest(
             run_id=new_run_id(),
             created_at_ns=time.time_ns(),

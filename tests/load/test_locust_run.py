@@ -73,6 +73,11 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     }
     assert all(data["checked"] > 0 for name, data in invariants.items() if name != "login-needs-password")
     assert events_of(run, EventKind.WARNING) == []
+    calibrated = {event.data["worker"]: event for event in events_of(run, EventKind.CALIBRATION)}
+    assert set(calibrated) == {"worker-0", "worker-1"}
+    assert all(event.data["ceiling_per_s"] > event.data["expected_per_s"] > 1 for event in calibrated.values())
+    warm_up = next(event for event in events_of(run, EventKind.PHASE) if event.data["phase"] == "warm-up")
+    assert all(event.at_ns <= warm_up.at_ns for event in calibrated.values())
 
     readings = read_readings(run.readings)[0]
     assert {series.subject for series in readings} == {"worker-0", "worker-1", "master"}
@@ -81,6 +86,21 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     assert len(columns.histogram(lag, name="lag")) > 300
     assert np.isnan(columns.histogram(lag, name="service").quantile_us(0.5))
     assert f"{sent} " in locusts.log("master")  # Locust's own summary has the same total
+
+
+def test_a_plan_that_asks_too_much_of_a_worker_is_warned_of_before_the_load(target: Target, make_run, locusts: Locusts):
+    run = make_run(target.url, users=100_000, spawn_rate_per_s=2.0, duration_s=2)
+    locusts.conducted(run, 1)
+    assert locusts.ended("master") == 0, locusts.log("master")
+    (warning,) = events_of(run, EventKind.WARNING)
+    assert "requests/s of this worker, which can do" in warning.data["message"]
+
+
+def test_a_plan_may_leave_the_calibration_out(target: Target, make_run, locusts: Locusts):
+    run = make_run(target.url, users=2, duration_s=2, calibration_s=0)
+    locusts.conducted(run, 1)
+    assert locusts.ended("master") == 0, locusts.log("master")
+    assert events_of(run, EventKind.CALIBRATION) == []
 
 
 def scrape(port: int) -> str:

@@ -10,6 +10,7 @@ from analysis.evidence import Evidence, load_evidence
 from analysis.report.write import write_reports
 from analysis.verdict import (
     Accounts,
+    Ceiling,
     CutRequest,
     EndpointResult,
     Estimate,
@@ -379,7 +380,14 @@ def example_verdict() -> Verdict:
             unexplained_cuts=(_cut(99.5, ""),),
         ),
         generator=GeneratorHealth(
-            lag_p99_ms=0.9, lag_max_ms=4.9, cpu_share_p95=0.31, suspect=False, reason="loop lag p99 0.9 ms, limit 20"
+            lag_p99_ms=0.9,
+            lag_max_ms=4.9,
+            cpu_share_p95=0.31,
+            suspect=False,
+            reason="loop lag p99 0.9 ms, limit 20",
+            ceiling=Ceiling(
+                per_s=12_400.0, rate_per_s=310.0, used_share=0.025, service_p50_ms=0.08, service_p99_ms=0.21
+            ),
         ),
         missing=("worker-1: 7 of 194 frames never arrived (2:00 to 2:07)",),
     )

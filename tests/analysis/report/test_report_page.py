@@ -119,6 +119,13 @@ def test_the_page_says_the_line_the_accounts_the_faults_and_the_command(example,
         assert words in squeezed(page.text[f"fault-{fault}"])
 
 
+def test_the_page_says_what_share_of_the_generator_was_used_or_why_that_is_not_known(example, page):
+    assert "2.5 % of what it can do: 310 of 12,400 requests/s" in squeezed(page.text["trust"])
+    health = replace(example.verdict.generator, ceiling=None, uncalibrated="1 of 2 workers calibrated")
+    html = html_page(example.evidence, replace(example.verdict, generator=health))
+    assert "? 1 of 2 workers calibrated" in squeezed(Page(html).text["trust"])
+
+
 def test_what_befell_the_target_stands_under_the_timeline(page):
     text = squeezed(page.text["target-events"])
     assert "0:32api-2restarted" in text
