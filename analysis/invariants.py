@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from analysis.evidence import Evidence
 from analysis.verdict import Estimate, GateResult, InvariantResult, State, anchor
 from analysis.words import counted
+from journal.profile import planned_mix
 from journal.timeline import EventKind
 
 CHECKED_BY = {
@@ -20,7 +21,8 @@ _EXAMPLES = 5
 
 def invariant_results(evidence: Evidence) -> tuple[InvariantResult, ...]:
     """The sums over all workers of each invariant that was checked or owed."""
-    mix = {journey for journey, weight in evidence.manifest.plan.load.mix.items() if weight > 0}
+    planned = planned_mix(evidence.manifest.plan, evidence.manifest.profile)
+    mix = {journey for journey, weight in planned.items() if weight > 0}
     checked = {name: 0 for name, journeys in CHECKED_BY.items() if journeys & mix}
     violated = dict.fromkeys(checked, 0)
     examples: dict[str, list[str]] = {}

@@ -1,5 +1,6 @@
 """What `gameday check` prints: what a plan would do, and how well its gates could decide."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ def check_lines(checked: Checked) -> Iterator[str]:
     yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
     if load.arrivals is not None:
         yield f"in flight about {checked.in_flight:.0f} passes at the most, {load.arrivals.max_in_flight} are allowed"
+    for name, variable in checked.profile.secret_variables().items():
+        set_here = "is set" if os.environ.get(variable) else "is not set here"
+        yield f"secret    ${{{name}}} from the environment variable {variable}, which {set_here}"
     for fault in plan.faults:
         settings = ", ".join(f"{key} {value}" for key, value in fault.configuration.items())
         yield f"fault     {fault.id} {fault.experiment} at {fault.at_s:g} s of the load  {settings}".rstrip()

@@ -20,6 +20,7 @@ from gameday.inputs import (
     plain_option,
     plan_argument,
     read_checked,
+    require_secrets,
     state_option,
     tell_undecidable,
 )
@@ -79,6 +80,8 @@ def run(
     """Runs PLAN (a file, or the name of one that comes with the harness) and exits by its verdict."""
     address = Address.parse(workers_at, "--workers-at") if workers_at is not None else None
     checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
+    if address is None:
+        require_secrets(checked.profile)
     tell_undecidable(checked)
     job = Job(
         checked.plan,

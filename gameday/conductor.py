@@ -19,7 +19,8 @@ from gameday.locust_processes import Address, MetricsAt, free_address, master_co
 from gameday.observers import Observers, observers
 from gameday.progress import Progress
 from gameday.stop_signals import StopSignals
-from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
+from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
+from journal.exit_codes import ExitCode
 from journal.manifest import Manifest, installed_versions, this_clock, this_machine, write_manifest
 from journal.plan import Plan
 from journal.profile import Profile
@@ -27,6 +28,7 @@ from journal.run_directory import RunDirectory, new_run_id
 from journal.timeline import Event, EventKind, Phase, Timeline
 from probes.counters import read_counters
 from probes.health import is_ready
+from probes.http_calls import Trust
 from probes.target_state import read_target_state
 
 TICK_S = 0.2
@@ -91,10 +93,12 @@ def conduct(job: Job, view: View) -> None:
         HarnessDefect: a part of the harness broke.
     """
     with StopSignals() as stop, _target(job) as target:
-        if not is_ready(target.base_url):
+        ready_path, trust = job.profile.readiness, Trust(job.profile.verify_tls, job.profile.ca_file)
+        if not is_ready(target.base_url, path=ready_path, trust=trust):
             outside = job.profile.platform.kind == "kubernetes" and "KUBERNETES_SERVICE_HOST" not in os.environ
             hint = "; from outside of its cluster, use: gameday k8s run" if outside else ""
-            raise TargetUnreachable(f"{target.base_url} does not answer as a ready AIA (GET /ready){hint}")
+            wanted = f" 200 to GET {ready_path}: it is not ready" if ready_path else ""
+            raise TargetUnreachable(f"{target.base_url} does not answer{wanted}{hint}")
         watch = observers(job.profile, target.state_file)
         write_manifest(job.run.manifest, _manifest(job, target, watch))
         _Conductor(job, target, view, stop).run(watch)
@@ -170,10 +174,18 @@ class _Conductor:
             if time.monotonic() > deadline:
                 self._timeline.write(EventKind.WARNING, message="the load did not end in time and was ended")
                 end(master, patience_s=REVERT_PATIENCE_S)
+        if master.returncode == ExitCode.BAD_INPUT:
+            raise BadInput(self._last_warning())
         if master.returncode != 0:
             raise HarnessDefect(
                 f"the Locust master ended with code {master.returncode}; see {self._run.logs}/master.log"
             )
+
+    def _last_warning(self) -> str:
+        """What the master said last: why it could not do what plan and profile want."""
+        self._view.refresh(self._progress, self._progress.refresh())
+        said = [message for _, message in self._progress.messages if message.startswith("warning: ")]
+        return said[-1].removeprefix("warning: ") if said else "the load refused the plan or the profile"
 
     def _tick(self) -> None:
         time.sleep(TICK_S)

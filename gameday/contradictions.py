@@ -24,7 +24,7 @@ def contradictions(plan: Plan) -> Iterator[Problem]:
         yield from _arrivals_problems(load.arrivals)
     if load.think_time.min_s > load.think_time.max_s:
         yield Problem("load.think_time", "min_s is above max_s")
-    if not any(load.mix.values()):
+    if load.mix and not any(load.mix.values()):
         yield Problem("load.mix", "no journey has a weight above 0")
     yield from _repeated_faults(plan)
 

@@ -14,6 +14,8 @@ from gameday.locust_processes import journeys_folder
 from journal.errors import HarnessDefect
 from journal.outcomes import Kind
 from journal.plan import Plan
+from journal.profile import Profile
+from journal.profile_journeys import ProfileJourney
 
 SERVICE_S = 0.015
 FAULT_WINDOW_S = 8.0
@@ -63,14 +65,23 @@ class GateForecast:
         return self.samples >= self.needed
 
 
-def describe_journeys() -> list[JourneyForecast]:
-    """What the journeys declare, asked in a child process since only it may import Locust."""
+def describe_journeys(profile: Profile) -> list[JourneyForecast]:
+    """What the journeys declare: those in files in a child process, since only it may import Locust."""
     command = [sys.executable, "-P", "-m", "load.forecast", "-f", str(journeys_folder())]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if answer.returncode != 0:
         raise HarnessDefect(f"the journeys cannot be read: {answer.stderr.strip()[-500:]}")
     declared: dict[str, Any] = json.loads(answer.stdout)["journeys"]
-    return [_journey(name, item) for name, item in sorted(declared.items())]
+    in_files = [_journey(name, item) for name, item in sorted(declared.items())]
+    return [*in_files, *(_described(name, journey) for name, journey in profile.journeys.items())]
+
+
+def _described(name: str, journey: ProfileJourney) -> JourneyForecast:
+    """A described journey pauses after each request: as the plan says, unless it or the step says it itself."""
+    requests: dict[str, float] = {}
+    for step in journey.steps:
+        requests[step.series] = requests.get(step.series, 0.0) + step.times
+    return JourneyForecast(name, journey.thinks, journey.pauses_s, requests)
 
 
 def _journey(name: str, declared: Mapping[str, Any]) -> JourneyForecast:

@@ -1,5 +1,6 @@
 """Plan and profile as commands take them: named by file or name, overridden, and held against each other."""
 
+import os
 import re
 import time
 from datetime import UTC, datetime
@@ -13,9 +14,9 @@ from gameday.forecast import describe_journeys, expected_in_flight, forecast_gat
 from gameday.options import Overrides, overridden
 from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_plan, load_profile
-from journal.errors import BadInput, Problem
+from journal.errors import BadInput, Problem, ProfileError
 from journal.plan import Plan
-from journal.profile import Profile
+from journal.profile import Profile, with_planned_mix
 from journal.run_directory import RunDirectory
 
 plan_argument = click.argument("plan", metavar="PLAN")
@@ -65,15 +66,25 @@ def _plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Pl
     checked_plan, checked_profile = records
     assert isinstance(checked_plan, Plan)
     assert isinstance(checked_profile, Profile)
-    return overridden(checked_plan, checked_profile, overrides)
+    checked_plan, checked_profile = overridden(checked_plan, checked_profile, overrides)
+    return with_planned_mix(checked_plan, checked_profile), checked_profile
 
 
 def _checked(plan: Plan, profile: Profile) -> Checked:
     check_profile(profile)
-    journeys = describe_journeys()
+    journeys = describe_journeys(profile)
     check_plan(plan, profile, journeys)
     forecasts = list(forecast_gates(plan, journeys))
     return Checked(plan, profile, forecasts, expected_in_flight(plan, journeys))
+
+
+def require_secrets(profile: Profile) -> None:
+    """Raises ProfileError with each secret that is not set here, where the workers will run."""
+    unset = [name for name in profile.secret_variables().values() if not os.environ.get(name)]
+    if unset:
+        raise ProfileError(
+            Problem(f"profile: secrets: {name}", "is not set", "set it before the run") for name in unset
+        )
 
 
 def tell_undecidable(checked: Checked) -> None:

@@ -76,6 +76,8 @@ def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) ->
 
 def _journey_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[Problem]:
     known = [journey.name for journey in journeys]
+    for name in sorted({name for name in known if known.count(name) > 1}):
+        yield Problem(f"profile: journeys.{name}", "a journey of this name comes with the harness", "rename it")
     for name in plan.load.mix:
         if name not in known:
             yield Problem(f"plan: load.mix.{name}", "there is no such journey", f"known are: {', '.join(known)}")

@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from gameday.contradictions import contradictions, contradictions_of_time
+from gameday.profile_file import read_profile
 from gameday.recording import with_recording
 from gameday.yaml_file import read_document, validate
 from journal.errors import BadInput, PlanError, Problem, ProfileError
@@ -31,7 +32,7 @@ def load_plan(name: str) -> Plan:
 
 def load_profile(name: str) -> Profile:
     """The profile with this name or path. Raises ProfileError with every problem that the file itself has."""
-    return validate(Profile, read_document(_find(name, "profile", ProfileError), ProfileError), ProfileError)
+    return read_profile(read_document(_find(name, "profile", ProfileError), ProfileError))
 
 
 def text_of(name: str, kind: str) -> str:

@@ -131,6 +131,8 @@ def _explain(cls: type, place: Place, kind: str, message: str, value: Any) -> tu
         return "is not a known key", f"did you mean {close[0]}?" if close else f"known are: {', '.join(allowed)}"
     if kind in {"missing", "missing_argument"}:
         return "is missing", ""
+    if kind == "tuple_type":
+        return f"should be a list, not {value!r:.40}", "write [a, b] or one item a line"
     if kind == "dataclass_type":
         return f"should be a mapping, not {value!r:.40}", ""
     return f"{message[:1].lower()}{message[1:]}, found {value!r:.60}", ""
@@ -142,9 +144,16 @@ def _keys_at(cls: type, place: Place) -> list[str]:
     node = schema
     for part in place:
         node = _resolve(schema, node)
-        inner = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        inner = node.get("items", {}) if isinstance(part, int) else _value_of(node, part)
         node = inner or node
     return sorted(_resolve(schema, node).get("properties", {}))
+
+
+def _value_of(node: dict[str, Any], key: str) -> dict[str, Any]:
+    """What the schema says of the value of a key; in a mapping with free keys it says the same of all."""
+    free = node.get("additionalProperties")
+    found: dict[str, Any] = node.get("properties", {}).get(key) or (free if isinstance(free, dict) else {})
+    return found
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

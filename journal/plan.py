@@ -114,7 +114,7 @@ class Load:
     drain_s: Seconds = 10.0
     workers: Annotated[int, Ge(1)] = 2
     think_time: ThinkTime = field(default_factory=ThinkTime)
-    mix: dict[str, Annotated[int, Ge(0)]] = field(default_factory=lambda: {"auth": 1, "model_control": 2, "agents": 2})
+    mix: dict[str, Annotated[int, Ge(0)]] = field(default_factory=dict)
 
     @cached_property
     def curve(self) -> Curve:

@@ -1,11 +1,14 @@
 """What a target looks like: where it is, which hosts may be hit, its limits, how faults reach it; no secrets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Len
 
-from journal.plan import FORBID_UNKNOWN
+from journal.plan import FORBID_UNKNOWN, Plan
+from journal.profile_journeys import ProfileJourney
+
+AIA_MIX = {"auth": 1, "model_control": 2, "agents": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +113,28 @@ class Profile:
     credentials: Credentials = field(default_factory=Credentials)
     platform: Platform = field(default_factory=Platform)
     paths: dict[str, str] = field(default_factory=dict)
+    ready_path: str | None = None
+    secrets: dict[str, str] = field(default_factory=dict)
+    journeys: dict[str, ProfileJourney] = field(default_factory=dict)
+
+    @property
+    def readiness(self) -> str:
+        """The path that answers 200 when the target is ready; empty: any answer at all will do."""
+        if self.ready_path is None:
+            return "" if self.journeys else "/ready"
+        return self.ready_path
+
+    def secret_variables(self) -> dict[str, str]:
+        """The name of each secret in templates, and the environment variable that holds it."""
+        return {f"secrets.{key.removesuffix('_env')}": variable for key, variable in self.secrets.items()}
+
+
+def planned_mix(plan: Plan, profile: Profile) -> dict[str, int]:
+    """Journey → weight: the plan's mix; without one that of the profile's journeys, else that of AIA's."""
+    described = {name: journey.weight for name, journey in profile.journeys.items()}
+    return plan.load.mix or described or AIA_MIX
+
+
+def with_planned_mix(plan: Plan, profile: Profile) -> Plan:
+    """The plan with its mix spelled out."""
+    return replace(plan, load=replace(plan.load, mix=planned_mix(plan, profile)))

@@ -1,14 +1,17 @@
 """Everything that the users of one worker share; one object per worker process."""
 
 import random
+from itertools import count
 
 from gevent.event import Event
 
+from journal.profile import with_planned_mix
 from load.accounts import Accounts
 from load.assignment import Assignment
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder
+from load.secrets import Secrets
 from load.tasks import AcceptedTasks
 
 
@@ -17,12 +20,14 @@ class RunContext:
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
-        self.plan = assignment.plan
+        self.plan = with_planned_mix(assignment.plan, assignment.profile)
         self.profile = assignment.profile
         threshold_us = assignment.plan.slo.threshold_us
         self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,)))
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()
+        self.secrets = Secrets(assignment.profile)
+        self.user_numbers = count()
         self.stopping = False
         self._warnings: list[str] = []
         self._random = random.Random(f"{assignment.plan.seed}/{assignment.index}")

@@ -22,7 +22,7 @@ from journal.outcomes import Kind
 from load.flow import Flow
 from load.user import Journey, journey_name
 
-_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
 def kind_of(operation: str) -> Kind:

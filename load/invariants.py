@@ -24,6 +24,23 @@ _ASKING_AT_ONCE = 6
 _PAUSE_BETWEEN_ROUNDS_S = 0.2
 
 
+def somebody_listens(context: RunContext) -> None:
+    """Looks whether there is a target at all.
+
+    Raises:
+        TargetUnreachable: there is nobody at its base URL.
+    """
+    client = context.connect()
+    try:
+        for _ in range(3):
+            if client.send("GET", context.profile.readiness or "/").outcome is not Outcome.REFUSED:
+                return
+            gevent.sleep(0.5)
+    finally:
+        client.close()
+    raise TargetUnreachable(f"nobody answers at {context.assignment.base_url}")
+
+
 class TaskCheck:
     """Asks for every accepted task until it is settled, or the task time-out of the profile has passed."""
 

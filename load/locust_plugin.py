@@ -16,9 +16,11 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from journal.errors import BadInput, CommandError, Problem
 from journal.exit_codes import ExitCode, gravest
+from journal.profile import planned_mix
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Timeline
 from load import standalone
+from load.described.user import add_described
 from load.dispatcher import Dispatcher
 from load.master import Master
 from load.metrics import Metrics
@@ -138,7 +140,8 @@ class MasterProcess:
         """Locust itself starts no user and ends nothing by the clock; the plan does."""
         environment, options = self._environment, self._options
         manifest = self._run.read_manifest()
-        apply_mix(environment, manifest.plan.load.mix)
+        add_described(environment, manifest.profile)
+        apply_mix(environment, planned_mix(manifest.plan, manifest.profile))
         environment.dispatcher_class = Dispatcher  # type: ignore[assignment]  # the interface, not a subclass
         if isinstance(self._runner, MasterRunner):
             outlast_silence(self._runner)

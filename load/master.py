@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_STOPPED, MasterRunner, Runner
 
-from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
+from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
 from journal.manifest import Manifest
 from journal.run_directory import RunDirectory
@@ -234,6 +234,8 @@ class Master:
         for worker, answer in answers.items():
             if answer.get("exit_code") == ExitCode.TARGET_UNREACHABLE:
                 raise TargetUnreachable(str(answer["error"]))
+            if answer.get("exit_code") == ExitCode.BAD_INPUT:
+                raise BadInput(str(answer["error"]))
             if "error" in answer:
                 self._fail(ExitCode.HARNESS_DEFECT, f"{worker} could not {command}: {answer['error']}")
         silent = [member.name for member in asked if member.name not in answers and member.state != "left"]

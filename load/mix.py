@@ -37,3 +37,9 @@ def apply_mix(environment: Environment, mix: Mapping[str, int]) -> None:
     if not chosen:
         raise PlanError([Problem("load.mix", "no journey has a weight above 0", f"there are: {known}")])
     environment.user_classes[:] = chosen
+
+
+def any_signs_up(environment: Environment, mix: Mapping[str, int]) -> bool:
+    """Whether a journey of the mix has users with accounts of AIA."""
+    journeys = journeys_of(environment.user_classes)
+    return any(cls.signs_up for name, cls in journeys.items() if mix.get(name, 0) > 0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
 from locust import User
@@ -36,6 +36,8 @@ class Journey(User):
     """
 
     abstract = True
+    signs_up: ClassVar[bool] = True
+    """Whether its users have accounts of AIA; then the promises of AIA are put to the test after the load."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -43,21 +45,27 @@ class Journey(User):
         self.journey = journey_name(type(self))
         self.random = self.shared.new_random()
         self.http = self.shared.session(self.journey)
-        self.account = self.shared.accounts.new()
+        if self.signs_up:
+            self.account = self.shared.accounts.new()
         self._bag: list[Any] = []
         self.tasks = [Journey.draw_task]  # what Locust picks from; the class keeps the declared ones
 
     def on_start(self) -> None:
-        """Signs up, again and again until the target lets the user in."""
+        """Enters, again and again until the target lets the user in."""
         retry_s = 0.2
         while True:
             self._stop_if_asked()
             try:
-                return self.shared.accounts.sign_up(self.account)
+                return self.enter()
             except TargetUnreachable as error:
-                self.shared.warn(f"a user could not sign up: {error}")
+                self.shared.warn(f"a user was not let in: {error}")
                 gevent.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
+
+    def enter(self) -> None:
+        """Signs up. Raises TargetUnreachable."""
+        if self.signs_up:
+            self.shared.accounts.sign_up(self.account)
 
     def on_stop(self) -> None:
         """Closes the connection."""
@@ -72,7 +80,9 @@ class Journey(User):
 
     @property
     def token(self) -> str:
-        """A valid access token of this user's account."""
+        """A valid access token of this user's account; empty without one."""
+        if not self.signs_up:
+            return ""
         try:
             self.shared.accounts.renew(self.account)
         except TargetUnreachable as error:

@@ -21,13 +21,14 @@ from load.assignment import Assignment
 from load.calibration import calibrate
 from load.client import stamps
 from load.context import RunContext, set_context
+from load.described.user import add_described
 from load.expectation import expected_per_s, warning
 from load.forecast import forecasts
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
 from load.logbook import Invariant
 from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Command, Send
-from load.mix import journeys_of
+from load.mix import any_signs_up, journeys_of
 from load.reporter import Reporter
 
 HELLO_EVERY_S = 0.5
@@ -98,6 +99,7 @@ class Worker:
             return
         assignment = Assignment.decode(msg.data)
         context = self._context = RunContext(assignment)
+        add_described(self._environment, assignment.profile)
         self._reporter = Reporter(context.logbook, lambda parcel: self._tell(REPORT, parcel.encode()))
         if somebody_listens(self._environment.events.request):
             context.logbook.listeners.append(RequestEvent(self._environment.events.request))
@@ -154,8 +156,13 @@ class Worker:
     # The commands
 
     def _prepare(self, context: RunContext) -> dict[str, Any]:
-        self._supply = invariants.SupplyCheck(context)
-        self._supply.before()
+        """Looks at what can only be seen before the load; promises of AIA only where its users are under way."""
+        context.secrets.require()
+        if self._loads_aia(context):
+            self._supply = invariants.SupplyCheck(context)
+            self._supply.before()
+        else:
+            invariants.somebody_listens(context)
         return {"calibration": self._calibrate(context)}
 
     def _calibrate(self, context: RunContext) -> dict[str, Any] | None:
@@ -174,6 +181,9 @@ class Worker:
             context.warn(said)
         return {**asdict(found), "expected_per_s": expected}
 
+    def _loads_aia(self, context: RunContext) -> bool:
+        return any_signs_up(self._environment, context.plan.load.mix)
+
     def _drain(self, context: RunContext) -> dict[str, Any]:
         """No user begins anything any more; each ends what is on its way, within the drain of the plan."""
         context.stopping = True
@@ -185,12 +195,15 @@ class Worker:
 
     def _check_tasks(self, context: RunContext) -> dict[str, Any]:
         found = dict(context.logbook.invariants)
-        found[invariants.TASK_COMPLETED_ONCE] = invariants.TaskCheck(context).run()
-        for name in (invariants.NO_FOREIGN_DATA, invariants.LOGIN_NEEDS_PASSWORD):
-            found.setdefault(name, Invariant())
+        if self._loads_aia(context):
+            found[invariants.TASK_COMPLETED_ONCE] = invariants.TaskCheck(context).run()
+            for name in (invariants.NO_FOREIGN_DATA, invariants.LOGIN_NEEDS_PASSWORD):
+                found.setdefault(name, Invariant())
         return {"invariants": {name: asdict(invariant) for name, invariant in found.items()}}
 
     def _check_supply(self, context: RunContext) -> dict[str, Any]:
+        if not self._loads_aia(context):
+            return {}
         try:
             found = (self._supply or invariants.SupplyCheck(context)).after()
         except TargetUnreachable as error:

@@ -3,7 +3,7 @@
 import httpx
 
 from journal.errors import TargetUnreachable
-from probes.http_calls import TIMEOUT_S, call
+from probes.http_calls import SYSTEM, TIMEOUT_S, Trust, call
 
 HEALTHY = frozenset({"healthy", "degraded"})
 
@@ -22,10 +22,14 @@ def is_healthy(base_url: str, timeout_s: float = TIMEOUT_S) -> bool:
     return answer.is_success and _status(answer) in HEALTHY
 
 
-def is_ready(url: str, timeout_s: float = TIMEOUT_S) -> bool:
-    """Whether `GET /ready` under this URL, of the target or of one replica's admin port, answers 200."""
+def is_ready(url: str, timeout_s: float = TIMEOUT_S, *, path: str = "/ready", trust: Trust = SYSTEM) -> bool:
+    """Whether `GET path` under this URL, of the target or of one replica's admin port, answers 200.
+
+    Without a path any answer to `GET /` shows that somebody is there.
+    """
     try:
-        return call("GET", f"{url.rstrip('/')}/ready", timeout_s=timeout_s).status_code == httpx.codes.OK
+        answer = call("GET", url.rstrip("/") + (path or "/"), timeout_s=timeout_s, trust=trust)
+        return not path or answer.status_code == httpx.codes.OK
     except TargetUnreachable:
         return False
 

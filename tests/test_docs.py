@@ -17,6 +17,7 @@ from journal.exit_codes import ExitCode
 from journal.outcomes import Kind, Outcome
 from journal.plan import Plan
 from journal.profile import Profile
+from journal.profile_journeys import BUILT_INS
 from journal.timeline import EventKind, FaultState, Phase
 from tests.test_layering import MAY_IMPORT, violations
 
@@ -62,9 +63,20 @@ def test_each_part_of_a_load_that_is_shown_can_be_read(tmp_path: Path) -> None:
         assert load_plan(str(tmp_path / "plan.yaml")).load.duration_s > 0
 
 
+def test_the_example_of_a_profile_for_any_api_can_be_read(tmp_path: Path) -> None:
+    profile, *_ = blocks("any-api.md", "yaml")
+    (tmp_path / "profile.yaml").write_text(profile, encoding="utf-8")
+    journeys = load_profile(str(tmp_path / "profile.yaml")).journeys
+    assert {name: journey.weight for name, journey in journeys.items()} == {"browse": 3, "buy": 1}
+
+
+def test_every_name_that_templates_may_use_is_explained() -> None:
+    assert [name for name in BUILT_INS if f"`${{{name}}}`" not in text("any-api.md")] == []
+
+
 @pytest.mark.parametrize("record", [Plan, Profile])
 def test_every_key_of_a_plan_and_of_a_profile_is_explained(record: type) -> None:
-    page = text("writing-a-plan.md")
+    page = text("writing-a-plan.md") + text("any-api.md")
     table = "\n".join(line for line in page.splitlines() if line.startswith("|"))
     assert [name for name in _keys(record) if not re.search(rf"[`.]{name}`", table)] == []
 

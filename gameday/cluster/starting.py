@@ -88,9 +88,10 @@ def _may(api: KubernetesApi, question: Mapping[str, str]) -> bool:
 
 
 def credential_names(profile: Profile) -> tuple[str, ...]:
-    """The environment variables in which the profile expects its credentials."""
+    """The environment variables in which the profile expects its credentials and secrets."""
     given = profile.credentials
-    return given.client_id_env, given.client_secret_env, profile.platform.cluster.redis.password_env
+    own = given.client_id_env, given.client_secret_env, profile.platform.cluster.redis.password_env
+    return *own, *profile.secrets.values()
 
 
 def credentials(profile: Profile, environment: Mapping[str, str]) -> dict[str, str]:

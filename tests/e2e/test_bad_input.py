@@ -59,7 +59,7 @@ def unused_port() -> int:
         ),
         (SHORT_PLAN, "name: x\nbase_url: 'http://127.0.0.1:99999'\n", 2, "base_url: is no address"),
         (SHORT_PLAN, IN_A_CLUSTER, 5, "use: gameday k8s run"),
-        (SHORT_PLAN, profile_at(unused_port()), 5, "does not answer as a ready AIA"),
+        (SHORT_PLAN, profile_at(unused_port()), 5, "does not answer 200 to GET /ready"),
     ],
     ids=[
         "unknown-key",

@@ -15,6 +15,7 @@ import pytest
 from journal.errors import ProfileError, TargetUnreachable
 from journal.profile import Credentials
 from probes.health import health_status, is_healthy, is_ready
+from probes.http_calls import Trust, call
 from probes.login import ClientCredentials, account_login_ms, client_login_ms, find_client_credentials, login_ms
 from tests.probes.conftest import Answers
 
@@ -133,3 +134,17 @@ def test_credentials_come_from_the_environment_or_from_beside_the_state_file(
 
 def test_a_secret_does_not_show_when_credentials_are_printed() -> None:
     assert "hidden" not in repr(ClientCredentials("me", "hidden"))
+
+
+def test_readiness_is_asked_at_the_path_of_the_profile_and_without_one_any_answer_will_do(server: Answers) -> None:
+    server.script["GET /healthz"] = (200, {})
+    assert is_ready(server.url, path="/healthz")
+    assert not is_ready(server.url, path="/nothing")
+    assert is_ready(server.url, path="")
+    assert not is_ready("http://127.0.0.1:9", path="")
+
+
+def test_a_file_of_authorities_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="ca_file"):
+        call("GET", "https://127.0.0.1:9", trust=Trust(ca_file=str(tmp_path / "nothing.pem")))
+    assert not is_ready("https://127.0.0.1:9", trust=Trust(verify=False))

@@ -1,0 +1,1 @@
+"""Journeys that a profile describes, as Locust users."""

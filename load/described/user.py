@@ -1,0 +1,151 @@
+"""A Locust user that goes the way of a journey in the profile."""
+
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from locust.env import Environment
+
+from journal.errors import TargetUnreachable
+from journal.outcomes import Outcome
+from journal.profile import Profile
+from journal.profile_journeys import ProfileJourney
+from load.described.requests import Request, Way
+from load.described.values import Values
+from load.flow import flow
+from load.user import Journey, journey_name
+
+RENEWAL = "login renewal"
+
+
+class DescribedJourney(Journey):
+    """Logs in once if its description says so, then does the steps again and again, pausing after each request.
+
+    A pass begins with what the login extracted; a request that does not go as expected ends it.
+    """
+
+    abstract = True
+    signs_up = False
+    description: ClassVar[ProfileJourney]
+    way: ClassVar[Way | None] = None
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._way = self._read_way()
+        self._number = next(self.shared.user_numbers)
+        self._known = self._at_first()
+        self._login_ends_s = float("inf")
+
+    def _read_way(self) -> Way:
+        """The way of this class, read by its first user."""
+        cls = type(self)
+        if cls.way is None:
+            cls.way = Way(self.description, self.shared.plan.load.think_time, self.shared.secrets.hide)
+        return cls.way
+
+    def _at_first(self) -> Values:
+        user = {"user.number": self._number, "user.worker": self.shared.assignment.index}
+        return Values(self.random, {**self._way.variables, **self.shared.secrets.values, **user})
+
+    def enter(self) -> None:
+        """Does the steps of the login, which are not counted; the values that they extract are known from then on.
+
+        Raises:
+            TargetUnreachable: one of them was not answered as expected.
+        """
+        values = self._at_first()
+        client = self.shared.connect()
+        try:
+            for request in self._way.login:
+                reply = client.send(request.method, request.path, **request.filled(values))
+                answer = request.judge(reply, values)
+                if not answer.ok:
+                    raise TargetUnreachable(f"{request.series}: {answer.detail}")
+        finally:
+            client.close()
+        self._known = values
+        if self._way.renew_s is not None:
+            self._login_ends_s = time.monotonic() + self._way.renew_s
+
+    def wait_time(self) -> float:
+        """No pause between passes: there was one after the last request."""
+        return 0.0
+
+    def go(self) -> None:
+        """One pass."""
+        self._renew()
+        values = self._known.copy()
+        for request in self._due():
+            if not self._done_well(request, values):
+                return
+
+    def _due(self) -> Iterator[Request]:
+        for request in self._way.steps:
+            times, chance = divmod(request.times, 1)
+            for _ in range(int(times) + (chance > 0 and self.random.random() < chance)):
+                yield request
+
+    def _done_well(self, request: Request, values: Values) -> bool:
+        self._stop_if_asked()
+        answer = self.http.judged(
+            request.method,
+            request.path,
+            lambda reply: request.judge(reply, values),
+            name=request.series,
+            **request.filled(values),
+        )
+        think = request.think_time or self._way.think_time
+        self.pause(self.random.uniform(think.min_s, think.max_s))
+        return answer.ok
+
+    def _renew(self) -> None:
+        """Logs in again when it is time to, which is measured as a series of its own."""
+        if time.monotonic() < self._login_ends_s:
+            return
+        timing = self.shared.logbook.workflow(self.journey, RENEWAL)
+        try:
+            self.enter()
+        except TargetUnreachable as error:
+            timing.end(Outcome.CLIENT_ERROR, str(error))
+            self.shared.warn(f"a login could not be renewed: {error}")
+        else:
+            timing.end()
+
+
+def add_described(environment: Environment, profile: Profile) -> None:
+    """Makes the profile's journeys user classes of Locust; those that are there already stay as they are."""
+    there = {journey_name(cls) for cls in environment.user_classes if issubclass(cls, DescribedJourney)}
+    missing = {name: journey for name, journey in profile.journeys.items() if name not in there}
+    environment.user_classes.extend(_class(name, journey) for name, journey in missing.items())
+
+
+def _class(name: str, journey: ProfileJourney) -> type[DescribedJourney]:
+    """A class of its own; Locust tells classes apart by their names, and ours must not be a Python journey's."""
+    body: dict[str, Any] = {
+        "__module__": name,
+        "__doc__": journey.description,
+        "abstract": False,
+        "weight": journey.weight,
+        "description": journey,
+        "tasks": [_task(journey)],
+    }
+    made: type[DescribedJourney] = types.new_class(
+        f"profile: {name}", (DescribedJourney,), exec_body=lambda names: names.update(body)
+    )
+    return made
+
+
+def _task(journey: ProfileJourney) -> Callable[[DescribedJourney], None]:
+    """One pass as a task of its own, which says what it does as the tasks of Python journeys do."""
+    operations: dict[str, float] = {}
+    for step in journey.steps:
+        name = f"{step.method} {step.name or step.path}"
+        operations[name] = operations.get(name, 0.0) + step.times
+
+    # the pause after the last request stands where Python journeys have the one between two passes
+    @flow(operations, thinks=journey.thinks - 1, waiting_s=journey.pauses_s)
+    def go(user: DescribedJourney) -> None:
+        user.go()
+
+    return go
