@@ -52,6 +52,13 @@ class EvenShare:
 
 
 NEVER = EvenShare(0)
+_SHARES = {
+    "lost-task": "loses_task",
+    "doubled-task": "doubles_task",
+    "errors": "answers_500",
+    "mcp-wrong-id": "mistakes_mcp_id",
+    "mcp-no-result": "forgets_mcp_result",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,16 +126,8 @@ class Defects:
                 self.servers = Servers(_size(size), _positive(service_ms, "MS") / 1000)
             case "leak", [kib]:
                 self.leak_bytes = int(_positive(kib, "KIB") * 1024)
-            case "lost-task", [percent]:
-                self.loses_task = EvenShare(_percent(percent), phase)
-            case "doubled-task", [percent]:
-                self.doubles_task = EvenShare(_percent(percent), phase)
-            case "errors", [percent]:
-                self.answers_500 = EvenShare(_percent(percent), phase)
-            case "mcp-wrong-id", [percent]:
-                self.mistakes_mcp_id = EvenShare(_percent(percent), phase)
-            case "mcp-no-result", [percent]:
-                self.forgets_mcp_result = EvenShare(_percent(percent), phase)
+            case _, [percent] if name in _SHARES:
+                setattr(self, _SHARES[name], EvenShare(_percent(percent), phase))
             case "ledger", []:
                 self.created_tokens = 1
             case "foreign-task", []:
