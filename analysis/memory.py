@@ -13,6 +13,7 @@ from analysis.words import duration
 from journal.readings import ReadingSeries
 
 TARGET_ROLES = frozenset({"api", "worker", "redis"})
+HARNESS_ROLES = frozenset({"generator", "conductor"})
 DATA_STORES = frozenset({"redis"})
 """What grows with the data that it is given to keep; its growth is told, but not called a leak."""
 
@@ -35,18 +36,26 @@ class FloorSeries:
 
 
 def memory_results(evidence: Evidence) -> tuple[MemoryResult, ...]:
-    """One result per process of the target that was read, by its longest incarnation in the load phase."""
+    """One result per process of the target that was read, by its longest incarnation in the load phase.
+
+    Where memory decides, the harness's own processes are held to the same measure.
+    """
+    gates = evidence.manifest.plan.gates
+    roles = TARGET_ROLES | (HARNESS_ROLES if "memory" in gates.required else set())
     subjects: dict[str, list[ReadingSeries]] = {}
     for series in evidence.readings:
-        if series.role in TARGET_ROLES:
+        if series.role in roles:
             subjects.setdefault(series.subject, []).append(series)
-    tolerance = evidence.manifest.plan.gates.leak_tolerance_mib_per_h
+    tolerance = gates.leak_tolerance_mib_per_h
     return tuple(_judge(evidence, incarnations, tolerance) for _, incarnations in sorted(subjects.items()))
 
 
 def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterator[GateResult]:
-    """One row per process; one open row when the gate is required and nothing was read."""
-    if required and not results:
+    """One row per process; one open row when the gate is required and nothing of the target was read.
+
+    The harness's own processes and data stores inform: neither makes the target a leaking one.
+    """
+    if required and all(result.role in HARNESS_ROLES for result in results):
         nothing = "the target's memory was not read"
         yield _gate("memory", State.INCONCLUSIVE, Estimate(value=None), 0, nothing, required=True, tolerance=0.0)
     for result in results:
@@ -56,7 +65,7 @@ def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterat
             result.slope_mib_per_h,
             result.points,
             result.reason,
-            required=required and result.role not in DATA_STORES,
+            required=required and result.role not in DATA_STORES | HARNESS_ROLES,
             tolerance=result.tolerance_mib_per_h,
             needs_s=None if result.hours_needed is None else result.hours_needed * 3600,
         )

@@ -8,10 +8,11 @@ import pytest
 from scipy import signal
 
 from analysis.evidence import NS, Evidence, load_evidence
-from analysis.memory import memory_results
+from analysis.memory import memory_gates, memory_results
 from analysis.trend import bin_means, gls_slope, hours_needed, late_slope, shape
-from analysis.verdict import MemoryResult
+from analysis.verdict import MemoryResult, State
 from journal.manifest import ReadingsOrigin
+from journal.plan import Gates
 from journal.readings import Reading, ReadingWriter
 from journal.run_directory import RunDirectory
 
@@ -35,7 +36,8 @@ def judged(synthetic: Callable[..., RunDirectory]) -> Judge:
         writer.write(readings)
         writer.close()
         evidence: Evidence = load_evidence(run)
-        manifest = replace(evidence.manifest, readings=ReadingsOrigin(source=source))
+        plan = replace(evidence.manifest.plan, gates=Gates(required=("memory",)))
+        manifest = replace(evidence.manifest, plan=plan, readings=ReadingsOrigin(source=source))
         (result,) = memory_results(replace(evidence, manifest=manifest))
         return result
 
@@ -108,6 +110,15 @@ def test_a_restart_splits_the_series_and_the_longest_life_is_judged(judged: Judg
 def test_a_data_store_may_grow_with_what_it_is_given(judged: Judge) -> None:
     result = judged(20 + 1.0 * np.arange(90) + _noise(90, sigma=0.1), role="redis")
     assert (result.state, result.shape) == ("inconclusive", "growth")
+
+
+@pytest.mark.parametrize("role", ["generator", "conductor"])
+def test_the_harness_is_held_to_its_own_measure_but_its_leak_is_not_the_targets(judged: Judge, role: str) -> None:
+    result = judged(20 + 1.0 * np.arange(90) + _noise(90, sigma=0.1), role=role)
+    assert result.shape == "leak"
+    nothing_of_the_target, leak = memory_gates((result,), required=True)
+    assert (nothing_of_the_target.required, nothing_of_the_target.state) == (True, State.INCONCLUSIVE)
+    assert (leak.required, leak.state) == (False, State.FAIL)
 
 
 def test_a_handful_of_readings_says_nothing(judged: Judge) -> None:
