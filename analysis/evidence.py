@@ -38,8 +38,8 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceTimes:
-    """The service times of one endpoint's proper answers: column of the second, bucket index, count; equal lengths."""
+class Times:
+    """The times of one endpoint's proper answers: column of the second, bucket index, count; equal lengths."""
 
     second: NDArray[np.int32]
     index: NDArray[np.int32]
@@ -138,7 +138,7 @@ class Evidence:
         """Where raw values were not compared with this threshold, a bucket that contains it counts as slow."""
         slow = np.zeros_like(self.samples)
         for row in range(len(self.columns.endpoints)):
-            times = self.service_times(row)
+            times = self.times(row)
             over = highest_values(times.index.astype(np.int64)) >= threshold_us
             np.add.at(slow[row], times.second[over], times.count[over])
         return slow
@@ -148,18 +148,35 @@ class Evidence:
         """Slow and failed operations, shape (E, S)."""
         return self.slow + self.failed
 
-    def service_times(self, row: int) -> ServiceTimes:
-        """The service times of one endpoint (by index) with a proper answer."""
-        table, chosen = self.columns.histograms, self._service_rows.get(row, np.zeros(0, dtype=np.int64))
-        return ServiceTimes(table.second[chosen], table.index[chosen], table.count[chosen])
+    @cached_property
+    def response_measured(self) -> bool:
+        """Whether requests have a response time, from their intended start: those of an open model."""
+        table = self.columns.histograms
+        if "response" not in table.names:
+            return False
+        measured = np.unique(table.endpoint[table.name == table.names.index("response")])
+        return bool(np.isin(self.rows(Kind.REQUEST), measured).any())
+
+    def histogram_of(self, kind: Kind) -> str:
+        """The name of the histogram that holds the time by which a kind of operation is judged."""
+        return "response" if kind is Kind.REQUEST and self.response_measured else "service"
+
+    def times(self, row: int) -> Times:
+        """The times by which one endpoint (by index) is judged, of its proper answers."""
+        rows = self._rows_of[self.histogram_of(self.columns.endpoints[row].kind)]
+        table, chosen = self.columns.histograms, rows.get(row, np.zeros(0, dtype=np.int64))
+        return Times(table.second[chosen], table.index[chosen], table.count[chosen])
 
     @cached_property
-    def _service_rows(self) -> dict[int, NDArray[np.int64]]:
+    def _rows_of(self) -> dict[str, dict[int, NDArray[np.int64]]]:
+        return {name: self._rows_by_endpoint(name) for name in ("service", "response")}
+
+    def _rows_by_endpoint(self, name: str) -> dict[int, NDArray[np.int64]]:
         # sorted once: looking through the whole table again for each endpoint costs seconds on a long run
         table = self.columns.histograms
-        if "service" not in table.names:
+        if name not in table.names:
             return {}
-        chosen = np.flatnonzero((table.name == table.names.index("service")) & (table.outcome == int(Outcome.OK)))
+        chosen = np.flatnonzero((table.name == table.names.index(name)) & (table.outcome == int(Outcome.OK)))
         chosen = chosen[np.argsort(table.endpoint[chosen], kind="stable")]
         rows, begins = np.unique(table.endpoint[chosen], return_index=True)
         return dict(zip(rows.tolist(), np.split(chosen, begins[1:]), strict=True))

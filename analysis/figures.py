@@ -46,8 +46,8 @@ def figures(evidence: Evidence, row: int, within: Mask) -> Figures:
 
 
 def latency(evidence: Evidence, row: int, within: Mask) -> Latency:
-    """Median, 95th and 99th percentile of one endpoint's service time in ms, with bounds."""
-    times = evidence.service_times(row)
+    """Median, 95th and 99th percentile of one endpoint's time in ms, with bounds."""
+    times = evidence.times(row)
     chosen = within[times.second]
     place = np.cumsum(within) - 1
     seconds, index, count = place[times.second[chosen]], times.index[chosen], times.count[chosen]

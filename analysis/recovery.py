@@ -1,11 +1,12 @@
 """When a fault hurt users, and when they were well again: short windows of all requests against the level before."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from analysis.arrivals import exposure
 from analysis.evidence import Counts, Evidence, Mask
 from analysis.figures import good_share
 from analysis.intervals import clopper_pearson, share_interval
@@ -22,7 +23,10 @@ _SILENT_BELOW = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """All requests together by second, shape (S,) each; `usual`: the completions to expect from the users there are."""
+    """All requests together by second, shape (S,) each; `usual`: the completions to expect from the users there are.
+
+    Of an open model `users` is the rate of arrivals, in units of any size.
+    """
 
     n: Counts
     bad: Counts
@@ -40,25 +44,8 @@ class Pool:
             bad=evidence.bad[rows].sum(axis=0),
             failed=evidence.failed[rows].sum(axis=0),
             started=evidence.columns.started[rows].sum(axis=0),
-            users=evidence.columns.users,
+            users=exposure(evidence),
             in_load=evidence.in_load,
-        )
-
-    def forgiven(self, evidence: Evidence, seconds: Mask) -> "Pool":
-        """The same where in some seconds nothing went wrong but what was answered badly, and nothing stayed away."""
-        kept = evidence.answered_badly[evidence.rows(Kind.REQUEST)].sum(axis=0)
-        others = self.in_load & ~seconds
-        count = max(1, int(np.count_nonzero(others)))
-
-        def at_least_usual(counts: Counts) -> Counts:
-            return np.where(seconds, np.maximum(counts, counts[others].sum() // count), counts)
-
-        return replace(
-            self,
-            n=at_least_usual(self.n),
-            bad=np.where(seconds, kept, self.bad),
-            failed=np.where(seconds, kept, self.failed),
-            started=at_least_usual(self.started),
         )
 
     def usual(self, counts: Counts, before: Mask) -> NDArray[np.float64]:

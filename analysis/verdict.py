@@ -11,6 +11,7 @@ from journal.exit_codes import ExitCode
 from journal.records import from_json, to_json
 
 SCHEMA = "aia-gameday/verdict/1"
+SERVICE_TIME, RESPONSE_TIME = "service time", "response time"
 
 
 class State(StrEnum):
@@ -50,9 +51,9 @@ class GateResult:
     `promise` is the target in words ("≥ 95 % under 200 ms"); `measured` and `threshold` are in `unit`: "share",
     "MiB/h", "count", "s" or "ms".
     `anchor` is the id of the report's element that shows the evidence, made by `anchor`: ("endpoint", journey, name),
-    ("availability",), ("fault", id), ("invariant", name), ("memory", subject), ("accounts",), ("generator",).
+    ("availability",), ("fault", id), ("invariant", name), ("memory", subject), ("accounts",), ("generator",),
+    ("arrivals",).
     `needs_s`: further seconds that would decide. `began_s`: when it went wrong, in seconds of the load phase.
-    `whole`: what was measured when the seconds that were left out are counted too; None where there are none.
     """
 
     gate: str
@@ -68,12 +69,11 @@ class GateResult:
     threshold: float | None = None
     needs_s: float | None = None
     began_s: float | None = None
-    whole: Estimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Quantiles of the service time in ms of the properly answered operations, with bounds."""
+    """Quantiles of the time in ms of the properly answered operations, with bounds; which time, the verdict says."""
 
     p50: Estimate
     p95: Estimate
@@ -207,12 +207,21 @@ class Ceiling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuspectWindow:
-    """A stretch of the load phase in which the generator may have spoiled what it measured, and by what."""
+class ArrivalAccounts:
+    """Where every arrival of an open model went: planned = started + dropped + missing.
 
-    begin_s: float
-    end_s: float
-    reason: str
+    `late` ones are among those started. `judged`: planned in the judged time, of which the shares are.
+    """
+
+    planned: int
+    started: int
+    late: int
+    dropped: int
+    missing: int
+    judged: int
+    unstarted_share: float
+    late_share: float
+    delay_p99_ms: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,8 +229,6 @@ class GeneratorHealth:
     """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of what each may use.
 
     A process may use one core, or less where its container's limit is tighter. `uncalibrated`: why there is no ceiling.
-    `read_lag_p99_ms`: how long answers lay in the kernel until they were read, None where nobody stamped them.
-    `suspect`: nothing can be judged. Else so many seconds (`left_out_s`), those of the `windows`, were not judged.
     """
 
     lag_p99_ms: float | None
@@ -231,9 +238,6 @@ class GeneratorHealth:
     reason: str
     ceiling: Ceiling | None = None
     uncalibrated: str = ""
-    read_lag_p99_ms: float | None = None
-    windows: tuple[SuspectWindow, ...] = ()
-    left_out_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +272,8 @@ class Verdict:
     accounts: Accounts
     generator: GeneratorHealth
     missing: tuple[str, ...] = ()
+    arrivals: ArrivalAccounts | None = None
+    latency_of: str = SERVICE_TIME
     schema: str = SCHEMA
 
     @property

@@ -142,6 +142,8 @@ def _fault_row(fault: FaultProgress, now_s: float) -> str:
 def _bottom_rows(progress: Progress, began_s: float) -> list[str]:
     lag = "-" if not len(progress.lag) else f"{progress.lag.quantile_us(0.99) / 1000:.1f} ms"
     rows = [f" GENERATOR {len(progress.users)} workers  lag p99 {lag}"]
+    if progress.arrivals is not None:
+        rows.append(f" {progress.arrivals.words.replace('arrivals', 'ARRIVALS ')}")
     worst = sorted(progress.errors.items(), key=lambda item: -item[1])[:2]
     if worst:
         rows.append(" ERRORS    " + "   ".join(f"{label} x {n} {name}" for (label, name), n in worst))

@@ -50,7 +50,8 @@ def figures(progress: Progress) -> str:
     latency = "-" if math.isnan(p95_ms) else f"{p95_ms:.0f} ms"
     share = f"{bad / samples:.1%}" if samples else "-"
     users = sum(progress.users.values())
-    return f"users {users}  rate {samples / max(1, len(rows)):.0f}/s  p95 {latency}  bad {share}"
+    arrived = "" if progress.arrivals is None else f"  {progress.arrivals.words}"
+    return f"users {users}  rate {samples / max(1, len(rows)):.0f}/s  p95 {latency}  bad {share}{arrived}"
 
 
 def _recent_p95_ms(progress: Progress) -> float:

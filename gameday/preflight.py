@@ -69,7 +69,7 @@ def _holds_password(address: str) -> bool:
 def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:
     """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
     problems = [*_journey_problems(plan, journeys), *_limit_problems(plan, profile, journeys)]
-    problems += [*_open_problems(plan), *_fault_problems(plan, profile)]
+    problems += _fault_problems(plan, profile)
     if problems:
         raise PlanError(problems)
 
@@ -103,11 +103,6 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
                 f"the target allows {limits.requests_per_hour_per_user:,}"
             )
             yield Problem("plan: load.think_time", what, "make the think time longer, or the run shorter")
-
-
-def _open_problems(plan: Plan) -> Iterator[Problem]:
-    if plan.load.arrivals is not None:
-        yield Problem("plan: load.arrivals", "can be checked, but not yet run", "use `stages`")
 
 
 def _roomy(needed: float) -> int:

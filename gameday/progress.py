@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from journal.frame_file import FrameTail
 from journal.frames import EndpointSecond, Frame
 from journal.histogram import Histogram
-from journal.outcomes import Endpoint, Kind, Outcome
+from journal.outcomes import ARRIVALS, DROPPED_ARRIVALS, LATE_ARRIVALS, Endpoint, Kind, Outcome
 from journal.plan import Slo
 from journal.run_directory import RunDirectory
 from journal.timeline import Event, EventKind, Phase, TimelineTail
 
 RECENT_S = 10
 HISTORY_S = 120
+_OF_ARRIVALS = (ARRIVALS, DROPPED_ARRIVALS, LATE_ARRIVALS)
 
 
 @dataclass
@@ -49,6 +50,32 @@ class Second:
 
 
 @dataclass
+class Arrived:
+    """The arrivals of an open model so far, from its first second on: due, started, late ones among these, dropped."""
+
+    due: int = 0
+    started: int = 0
+    late: int = 0
+    dropped: int = 0
+
+    def add(self, endpoint: Endpoint, seen: EndpointSecond) -> None:
+        """Takes what a worker says of one second."""
+        if endpoint == ARRIVALS:
+            self.due += seen.started
+            self.started += sum(ended.count for ended in seen.outcomes.values())
+        elif endpoint == DROPPED_ARRIVALS:
+            self.due += seen.started
+            self.dropped += seen.started
+        elif endpoint == LATE_ARRIVALS:
+            self.late += seen.started
+
+    @property
+    def words(self) -> str:
+        """All of them in one line."""
+        return f"arrivals {self.due}: started {self.started}, late {self.late}, dropped {self.dropped}"
+
+
+@dataclass
 class FaultProgress:
     """One fault as it stands."""
 
@@ -73,6 +100,7 @@ class Progress:
     journeys: dict[str, Tally] = field(default_factory=dict)
     seconds: dict[int, Second] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
+    arrivals: Arrived | None = None
     lag: Histogram = field(default_factory=Histogram)
     faults: dict[str, FaultProgress] = field(default_factory=dict)
     errors: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -117,7 +145,10 @@ class Progress:
         for frame in frames:
             self.users[frame.worker] = frame.users
             for endpoint, seen in frame.endpoints.items():
-                if endpoint.kind is Kind.GENERATOR:
+                if endpoint in _OF_ARRIVALS:
+                    self.arrivals = self.arrivals or Arrived()
+                    self.arrivals.add(endpoint, seen)
+                elif endpoint.kind is Kind.GENERATOR:
                     self._take_lag(seen)
                 elif endpoint.kind is Kind.REQUEST:
                     self._take_requests(frame.second, endpoint, seen)
@@ -126,8 +157,8 @@ class Progress:
 
     def _take_lag(self, seen: EndpointSecond) -> None:
         for ended in seen.outcomes.values():
-            if "lag" in ended.histograms:
-                self.lag = self.lag + Histogram.from_sparse(ended.histograms["lag"])
+            for buckets in ended.histograms.values():
+                self.lag = self.lag + Histogram.from_sparse(buckets)
 
     def _take_requests(self, second: int, endpoint: Endpoint, seen: EndpointSecond) -> None:
         row = self.seconds.setdefault(second, Second())
@@ -135,8 +166,9 @@ class Progress:
             bad = ended.over.get(self.slo.threshold_us, 0) if outcome is Outcome.OK else ended.count
             row.samples += ended.count
             row.bad += bad
-            if outcome is Outcome.OK and "service" in ended.histograms:
-                row.service = row.service + Histogram.from_sparse(ended.histograms["service"])
+            judged = ended.histograms.get("response", ended.histograms.get("service"))
+            if outcome is Outcome.OK and judged is not None:
+                row.service = row.service + Histogram.from_sparse(judged)
             if self.in_load(second):
                 self.journeys.setdefault(endpoint.journey, Tally()).add(second, ended.count, bad)
             if outcome is not Outcome.OK:
@@ -163,7 +195,6 @@ _SENTENCES = {
     EventKind.TARGET: "{process} {state} {reason}",
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
-    EventKind.LEVEL: "{users} users {state} {result} {reason}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
     EventKind.WARNING: "warning: {message}",

@@ -2,7 +2,8 @@
 
 import click
 
-from analysis.__main__ import judge_and_say
+from analysis.__main__ import judge_and_report
+from analysis.terminal import closing_lines
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
 
@@ -13,7 +14,7 @@ def judge_and_print(run: RunDirectory) -> ExitCode:
     Raises:
         RunDirectoryError: the directory has no readable manifest.
     """
-    lines, code = judge_and_say(run)
-    for line in lines:
+    verdict = judge_and_report(run)
+    for line in closing_lines(verdict, run.path / "report.html"):
         click.echo(line)
-    return code
+    return verdict.exit

@@ -42,3 +42,10 @@ class Endpoint(NamedTuple):
     kind: Kind
     journey: str
     name: str
+
+
+# What an open model says of its own schedule: arrivals by the second in which they were due. Those that were handed to
+# a user, whose "response" histogram is the delay with which they began; those that found nobody; those that began late.
+ARRIVALS = Endpoint(Kind.GENERATOR, "generator", "arrivals")
+DROPPED_ARRIVALS = Endpoint(Kind.GENERATOR, "generator", "arrivals dropped")
+LATE_ARRIVALS = Endpoint(Kind.GENERATOR, "generator", "arrivals late")

@@ -17,6 +17,7 @@ class EventKind(StrEnum):
 
     PHASE = "phase"
     USERS = "users"
+    ARRIVALS = "arrivals"
     WORKER = "worker"
     CALIBRATION = "calibration"
     FAULT = "fault"
@@ -24,7 +25,6 @@ class EventKind(StrEnum):
     COUNTERS = "counters"
     TARGET = "target"
     GUARD = "guard"
-    LEVEL = "level"
     WARNING = "warning"
     INTERRUPTED = "interrupted"
 

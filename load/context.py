@@ -7,6 +7,7 @@ from gevent.event import Event
 
 from journal.profile import with_planned_mix
 from load.accounts import Accounts
+from load.arrivals.open_model import OpenModel
 from load.assignment import Assignment
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
@@ -24,6 +25,7 @@ class RunContext:
         self.profile = assignment.profile
         threshold_us = assignment.plan.slo.threshold_us
         self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,)))
+        self.open_model = OpenModel(self.plan, self.logbook.recorder) if self.plan.load.arrivals else None
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()
         self.secrets = Secrets(assignment.profile)

@@ -20,6 +20,7 @@ from journal.profile import planned_mix
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Timeline
 from load import standalone
+from load.arrivals.weights import weigh_by_time
 from load.described.user import add_described
 from load.dispatcher import Dispatcher
 from load.master import Master
@@ -142,6 +143,8 @@ class MasterProcess:
         manifest = self._run.read_manifest()
         add_described(environment, manifest.profile)
         apply_mix(environment, planned_mix(manifest.plan, manifest.profile))
+        if manifest.plan.load.arrivals is not None:
+            weigh_by_time(environment.user_classes, manifest.plan.load)
         environment.dispatcher_class = Dispatcher  # type: ignore[assignment]  # the interface, not a subclass
         if isinstance(self._runner, MasterRunner):
             outlast_silence(self._runner)

@@ -14,17 +14,19 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_STOPPED, MasterRunner, Runner
 
+from journal.arrival_schedule import ArrivalSchedule
 from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
 from journal.manifest import Manifest
-from journal.orders import OrdersTail
+from journal.plan import Arrivals
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
+from load.arrivals.leases import Leases
 from load.assignment import Assignment
 from load.collector import Collector
 from load.dispatcher import Dispatcher, Goal
 from load.health import ProcessWatch
-from load.messages import ACK, ASSIGNMENT, HELLO, REPORT, RESULT, Command, Send
+from load.messages import ACK, ASSIGNMENT, HELLO, READY, REPORT, RESULT, Command, Send
 from load.reporter import Parcel
 from load.roster import Member, Roster
 from load.schedule import Want, phase_at, turning_points_s, wanted
@@ -33,7 +35,7 @@ WORKERS_WITHIN_S = 120.0
 PREPARE_WITHIN_S = 60.0
 CLOSE_WITHIN_S = 25.0
 SPARE_S = 5.0
-ORDERS_EVERY_S = 0.2
+ARRIVALS_BEGIN_AFTER_NS = 1_000_000_000
 FORGET_MISSING_AFTER_BEATS = -30
 
 
@@ -45,7 +47,6 @@ class Master:
         self._runner = runner
         self._send = send
         self._manifest: Manifest = run.read_manifest()
-        self._orders = OrdersTail(run.orders)
         self._plan = self._manifest.plan
         self.timeline = Timeline(run.timeline)
         self.collector = Collector(run)
@@ -64,6 +65,7 @@ class Master:
         self._runner.register_message(HELLO, self._on_hello)
         self._runner.register_message(REPORT, self._on_report)
         self._runner.register_message(RESULT, self._on_result)
+        self._runner.register_message(READY, self._on_ready)
         self._environment.events.spawning_complete.add_listener(lambda **_: self._locust_is_ready.set())
         gevent.spawn(self._run, partial(self._gather, expected_workers, within_s or WORKERS_WITHIN_S))
 
@@ -116,6 +118,11 @@ class Master:
         member = self.roster.heard(msg.node_id)
         if member is not None:
             member.results[Command(msg.data["command"])] = msg.data["data"]
+
+    def _on_ready(self, msg: Any, **_: Any) -> None:
+        member = self.roster.heard(msg.node_id)
+        if member is not None:
+            member.free_users = int(msg.data["free"])
 
     # The run
 
@@ -170,9 +177,42 @@ class Master:
                 self.timeline.write(EventKind.CALIBRATION, worker=worker, **answer["calibration"])
 
     def _load(self) -> None:
-        if self._manifest.capacity is not None:
-            self._obey()
+        if self._plan.load.arrivals is None:
+            self._load_users()
+        else:
+            self._load_arrivals(self._plan.load.arrivals)
+
+    def _load_arrivals(self, arrivals: Arrivals) -> None:
+        """The users come first and wait; then the schedule begins, and its end is that of the load."""
+        self._approach(arrivals.max_in_flight, arrivals.spawn_rate_per_s, 0)
+        self._await_free_users(arrivals)
+        if self._stop.is_set():
             return
+        begin_ns = time.time_ns() + ARRIVALS_BEGIN_AFTER_NS
+        leases = Leases(ArrivalSchedule(arrivals, self._plan.seed), self.roster, self._tell, self.timeline)
+        leases.begin(begin_ns)
+        renewing = gevent.spawn(leases.renew_on)
+        for moment_s in turning_points_s(self._plan.load):
+            self._stop.wait(max(0.0, begin_ns / 1e9 + moment_s - time.time()))
+            if self._stop.is_set():
+                break
+            self._enter(phase_at(self._plan.load, moment_s))
+        renewing.kill()
+
+    def _await_free_users(self, arrivals: Arrivals) -> None:
+        ends_s = time.monotonic() + arrivals.ready_within_s + PREPARE_WITHIN_S
+        free = 0
+        while free < arrivals.max_in_flight and not self._stop.is_set():
+            if time.monotonic() > ends_s:
+                if not free:
+                    raise TargetUnreachable("no user could sign up")
+                message = f"only {free} of {arrivals.max_in_flight} users signed up in time"
+                self.timeline.write(EventKind.WARNING, message=message)
+                return
+            gevent.sleep(0.05)
+            free = sum(member.free_users for member in self.roster.living())
+
+    def _load_users(self) -> None:
         load, began_s = self._plan.load, time.monotonic()
         approached: Want | None = None
         for moment_s in turning_points_s(load):
@@ -184,18 +224,6 @@ class Master:
             if want != approached:
                 approached = want
                 self._approach(want.users, want.spawn_rate_per_s, want.stage)
-
-    def _obey(self) -> None:
-        """A search for the capacity: the conductor orders level after level, and ends the load like any signal does."""
-        load, began_s = self._plan.load, time.monotonic()
-        elapsed_s = 0.0
-        while not self._stop.is_set() and elapsed_s < load.duration_s:
-            self._enter(phase_at(load, elapsed_s))
-            order = self._orders.newest()
-            if order is not None:
-                self._approach(order.users, order.spawn_rate_per_s, order.level)
-            self._stop.wait(ORDERS_EVERY_S)
-            elapsed_s = time.monotonic() - began_s
 
     def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
         self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)

@@ -6,6 +6,8 @@ REPORT      worker → master  `Parcel`                   sent again until ackno
 ACK         master → worker  {"sequence": n}
 COMMAND     master → worker  {"command": `Command`}     sent again until answered
 RESULT      worker → master  {"command": …, "data": {…}}
+READY       worker → master  {"free": n}                of an open model: users who wait for their first pass
+LEASE       master → worker  {"begin_ns": …, "shares": […], "until_ns": …}      sent again and again, each time anew
 """
 
 from enum import StrEnum
@@ -17,6 +19,8 @@ REPORT = "gameday-report"
 ACK = "gameday-ack"
 COMMAND = "gameday-command"
 RESULT = "gameday-result"
+READY = "gameday-ready"
+LEASE = "gameday-lease"
 
 
 class Command(StrEnum):

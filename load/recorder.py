@@ -77,8 +77,9 @@ class Series:
     ) -> None:
         """Counts the end of an operation that was started before, with what was measured of it, never rounded.
 
-        `service_us` is what the thresholds judge: from the sending to the arrival of the answer. `response_us` runs
-        from the intended start instead, `lag_us` from the arrival of the answer until it was read.
+        `service_us` runs from the sending to the arrival of the answer, `response_us` from the intended start instead,
+        `lag_us` from the arrival of the answer until it was read. The thresholds judge the response time where there is
+        one, else the service time.
         """
         self.in_flight -= 1
         second = int(self._clock())
@@ -120,7 +121,7 @@ class Series:
         return EndpointSecond(cell.started, self.sealed_in_flight, outcomes)
 
     def _sealed(self, tally: _Tally) -> OutcomeSecond:
-        values = np.frombuffer(tally.service, dtype=np.int64)
+        values = np.frombuffer(tally.others.get(RESPONSE, tally.service), dtype=np.int64)
         counts = ((threshold_us, int(np.count_nonzero(values >= threshold_us))) for threshold_us in self._thresholds_us)
         over = {threshold_us: slow for threshold_us, slow in counts if slow}
         return OutcomeSecond(tally.count, over, {name: _buckets(raw) for name, raw in tally.named().items()})

@@ -24,6 +24,7 @@ class Member:
     name: str
     heard_s: float
     state: str = "joined"
+    free_users: int = 0
     results: dict[Command, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -58,6 +59,10 @@ class Roster:
             if member.state == "lost":
                 self._note(member, "joined")
         return member
+
+    def silence_s(self, member: Member) -> float:
+        """For how long the member has shown no sign of life."""
+        return self._clock() - member.heard_s
 
     def left(self, member: Member) -> None:
         """The member has delivered its last frame."""

@@ -52,6 +52,7 @@ def turning_points_s(load: Load) -> Iterator[float]:
     for stage in load.stages:
         points |= {end_s + at_s for at_s in _turning_points_s(stage)}
         end_s += stage.duration_s
+    end_s = end_s or load.duration_s
     points.add(end_s)
     if load.warm_up_s < end_s:
         points.add(load.warm_up_s)

@@ -1,13 +1,13 @@
 """The base class of journeys: a user with an account, a session, pauses, and manners when it is asked to stop."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import gevent
 from locust import User
 from locust.exception import RescheduleTask
-from locust.user.task import LOCUST_STATE_STOPPING
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
@@ -48,7 +48,8 @@ class Journey(User):
         if self.signs_up:
             self.account = self.shared.accounts.new()
         self._bag: list[Any] = []
-        self.tasks = [Journey.draw_task]  # what Locust picks from; the class keeps the declared ones
+        # what Locust picks from; the class keeps the declared ones
+        self.tasks = [Journey.draw_task if self.shared.open_model is None else Journey.serve_arrivals]
 
     def on_start(self) -> None:
         """Enters, again and again until the target lets the user in."""
@@ -78,6 +79,18 @@ class Journey(User):
             self.random.shuffle(self._bag)
         self._bag.pop()(self)
 
+    def serve_arrivals(self) -> None:
+        """Passes of an open model, each when an arrival is due; until the user is stopped."""
+        assert self.shared.open_model is not None
+        while True:
+            self._stop_if_asked()
+            self._state = LOCUST_STATE_WAITING  # Locust stops users that wait at once
+            intended_at_ns = self.shared.open_model.next_pass(self.journey)
+            self._state = LOCUST_STATE_RUNNING
+            self.http.intended_at_ns = intended_at_ns
+            with suppress(RescheduleTask):  # a pass that went wrong is over
+                self.draw_task()
+
     @property
     def token(self) -> str:
         """A valid access token of this user's account; empty without one."""
@@ -92,23 +105,19 @@ class Journey(User):
     # Pauses
 
     def wait_time(self) -> float:
-        """The pause between two tasks, in seconds; Locust calls this, and pauses."""
-        seconds = self._think_time_s()
-        self.shared.logbook.pauses(self.journey, seconds)
-        return seconds
-
-    def _think_time_s(self) -> float:
+        """The pause between two tasks, in seconds; Locust calls this."""
         think = self.shared.plan.load.think_time
         return self.random.uniform(think.min_s, think.max_s)
 
     def think(self) -> None:
         """Pauses as a person does between two steps."""
-        self.pause(self._think_time_s())
+        self.pause(self.wait_time())
 
     def pause(self, seconds: float) -> None:
         """Pauses; a user that was asked to stop goes no further."""
         self._stop_if_asked()
-        self.shared.logbook.pauses(self.journey, seconds)
+        if self.http.intended_at_ns > 0:  # a pass that begins with a pause means its first request to come after it
+            self.http.intended_at_ns += round(seconds * 1e9)
         gevent.sleep(seconds)
         self._stop_if_asked()
 
@@ -146,6 +155,7 @@ class Journey(User):
     @contextmanager
     def websocket(self, template: str, **path: str) -> Iterator[WebSocketSession]:
         """A WebSocket with this user's token, for the length of a with block."""
+        self.http.intended_at_ns = min(self.http.intended_at_ns, -1) if self.http.intended_at_ns else 0
         try:
             with WebSocketSession(self.shared, self.journey, template, token=self.token, **path) as session:
                 yield session

@@ -17,6 +17,7 @@ from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.frames import Frame
 from journal.readings import Reading
 from load import invariants
+from load.arrivals.open_model import OpenModel
 from load.assignment import Assignment
 from load.calibration import calibrate
 from load.client import stamps
@@ -27,7 +28,7 @@ from load.forecast import forecasts
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
 from load.logbook import Invariant
-from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, REPORT, RESULT, Command, Send
+from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, LEASE, READY, REPORT, RESULT, Command, Send
 from load.mix import any_signs_up, journeys_of
 from load.reporter import Reporter
 
@@ -78,6 +79,7 @@ class Worker:
         self._runner.register_message(ASSIGNMENT, self._on_assignment)
         self._runner.register_message(ACK, self._on_ack)
         self._runner.register_message(COMMAND, self._on_command)
+        self._runner.register_message(LEASE, self._on_lease)
         self._environment.events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._say_hello)
 
@@ -107,7 +109,19 @@ class Worker:
             gevent.spawn(self._report_each_second, context),
             gevent.spawn(measure_loop_lag, context.logbook.recorder),
         ]
+        if context.open_model is not None:
+            self._open(context.open_model)
         set_context(context)
+
+    def _open(self, model: OpenModel) -> None:
+        starting = gevent.spawn(model.starter.run)
+        starting.link_exception(lambda greenlet: self._on_user_error(greenlet.exception))
+        telling = gevent.spawn(model.tell_free_users, lambda free: self._tell(READY, {"free": free}))
+        self._greenlets += [starting, telling]
+
+    def _on_lease(self, msg: Any, **_: Any) -> None:
+        if self._context is not None and self._context.open_model is not None:
+            self._context.open_model.granted(msg.data)
 
     def _on_ack(self, msg: Any, **_: Any) -> None:
         if self._reporter is not None:
@@ -186,6 +200,9 @@ class Worker:
 
     def _drain(self, context: RunContext) -> dict[str, Any]:
         """No user begins anything any more; each ends what is on its way, within the drain of the plan."""
+        if context.open_model is not None:
+            context.open_model.starter.finish()
+            gevent.sleep(0)  # what is due is handed out before nobody begins anything any more
         context.stopping = True
         self._environment.stop_timeout = (0 if self._orphaned else context.plan.load.drain_s) or 0.1
         while self._runner.user_count:

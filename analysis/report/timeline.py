@@ -1,13 +1,15 @@
 """The timeline section: the panels of a run on one time axis, and the data its script reads."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from analysis.arrivals import arrival_counts
 from analysis.charts.canvas import NARROW, WIDE, TimeAxis
 from analysis.charts.ink import FAIL, GOOD, INK, P50, P95, P99, SERIES, series_colour
-from analysis.charts.lane import WARM_UP_LABEL, Lane, LaneFault, LanePhase, draw_lane
+from analysis.charts.lane import WARM_UP_LABEL, LaneFault, LanePhase, draw_lane
 from analysis.charts.panel import Backdrop, Panel, Series, Window, draw_panel
 from analysis.charts.run_series import cpu_share, errors, good_share, memory_by_role, quantiles_ms
 from analysis.charts.time_bins import TimeBins, gaps_s, time_bins
@@ -20,6 +22,8 @@ from journal.timeline import EventKind, Phase
 
 COUNTED = (Kind.REQUEST, Kind.WORKFLOW, Kind.MESSAGE)
 HARNESS_ROLES = ("generator", "conductor")
+_CLOSED = "every user waits for its answer, so a slow target is asked less"
+_OPEN = "passes begin by a schedule, however slow the target is"
 _PHASE_NAMES = {
     Phase.WARM_UP: WARM_UP_LABEL,
     Phase.LOAD: "load",
@@ -63,7 +67,7 @@ class TimelineView:
 
 
 def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
-    """The time axis of a run, its gaps, its faults and the suspect seconds of the generator."""
+    """The time axis of a run, its gaps and its faults."""
     bins = time_bins(evidence.columns, evidence.origin_ns)
     begin_s = min(bins.begin_s, 0.0)
     planned_s = max((fault.planned_s for fault in verdict.faults), default=0.0)
@@ -71,8 +75,7 @@ def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
     injected = [fault for fault in verdict.faults if fault.injected_s is not None]
     windows = tuple(Window(start, end) for start, end in (fault_span(fault, axis) for fault in injected))
     gaps = tuple(gaps_s(evidence.columns, evidence.origin_ns))
-    suspect = tuple((window.begin_s, window.end_s) for window in verdict.generator.windows)
-    return RunAxis(bins, Backdrop(axis, windows, gaps, suspect))
+    return RunAxis(bins, Backdrop(axis, windows, gaps))
 
 
 def fault_span(fault: FaultResult, axis: TimeAxis) -> tuple[float, float]:
@@ -85,19 +88,20 @@ def fault_span(fault: FaultResult, axis: TimeAxis) -> tuple[float, float]:
 
 def timeline_view(evidence: Evidence, verdict: Verdict, run: RunAxis) -> TimelineView:
     """The whole timeline section."""
-    faults = [_lane_fault(fault, run.axis) for fault in verdict.faults]
-    lane = Lane(_phases(evidence, run.axis), faults, run.backdrop.suspect, run.backdrop.gaps)
+    phases, faults = _phases(evidence, run.axis), [_lane_fault(fault, run.axis) for fault in verdict.faults]
+    gaps = list(run.backdrop.gaps)
     panels = (
         _latency(evidence, run.bins),
         _good_share(evidence, run.bins),
         _rate(evidence, run.bins),
+        *_arrivals(evidence, run.bins),
         _errors(evidence, run.bins),
         _users(evidence, run.bins),
         _memory(evidence, run.bins),
     )
     return TimelineView(
-        lane_wide=draw_lane(lane, run.axis, WIDE),
-        lane_narrow=draw_lane(lane, run.axis, NARROW),
+        lane_wide=draw_lane(phases, faults, gaps, run.axis, WIDE),
+        lane_narrow=draw_lane(phases, faults, gaps, run.axis, NARROW),
         panels=tuple(view_panel(panel, run) for panel in panels),
     )
 
@@ -155,10 +159,11 @@ def _rounded(values: list[float]) -> list[float | None]:
 
 
 def _latency(evidence: Evidence, bins: TimeBins) -> Panel:
-    p50, p95, p99 = quantiles_ms(evidence.columns, bins, evidence.rows(Kind.REQUEST), (0.5, 0.95, 0.99))
+    rows, name = evidence.rows(Kind.REQUEST), evidence.histogram_of(Kind.REQUEST)
+    p50, p95, p99 = quantiles_ms(evidence.columns, bins, rows, (0.5, 0.95, 0.99), name=name)
     return Panel(
         id="latency",
-        title="Latency of requests that were answered properly",
+        title=f"{'Response' if name == 'response' else 'Service'} time of requests that were answered properly",
         unit="ms",
         series=(Series("p50", "p50", P50, p50), Series("p95", "p95", P95, p95), Series("p99", "p99", P99, p99)),
         log=True,
@@ -192,7 +197,27 @@ def _rate(evidence: Evidence, bins: TimeBins) -> Panel:
         title="Requests",
         unit="per s",
         series=(Series("sent", "sent", P50, sent), Series("answered_ok", "ok", GOOD, well)),
-        note="sent, and answered properly (ok); every user waits for its answer, so a slow target is asked less",
+        note=f"sent, and answered properly (ok); {_OPEN if evidence.manifest.plan.load.arrivals else _CLOSED}",
+    )
+
+
+def _arrivals(evidence: Evidence, bins: TimeBins) -> Iterator[Panel]:
+    """The schedule of an open model and what became of it."""
+    counts = arrival_counts(evidence)
+    if counts is None:
+        return
+    started = bins.rates(np.maximum(counts.handed - counts.late, 0))
+    yield Panel(
+        id="arrivals",
+        title="Arrivals",
+        unit="per s",
+        series=(
+            Series("planned", "planned", P50, bins.rates(counts.planned)),
+            Series("in_time", "started in time", GOOD, started),
+            Series("late", "late", P95, bins.rates(counts.late)),
+            Series("unstarted", "not started", FAIL, bins.rates(counts.unstarted)),
+        ),
+        note="passes through the journeys, by the second in which they were due",
     )
 
 

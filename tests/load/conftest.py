@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from journal.manifest import Manifest, this_machine
-from journal.plan import Load, Plan, Stage
+from journal.plan import Arrivals, Load, Plan, Stage
 from journal.profile import Profile
 from journal.run_directory import RunDirectory, create_run_directory, new_run_id
 
@@ -46,12 +46,22 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
         spawn_rate_per_s: float = 0.0,
         calibration_s: float = 0.2,
         name: str = "run",
+        arrivals: Arrivals | None = None,
     ) -> RunDirectory:
-        """A plan of one stage, and of a second one with other users for half as long where that is wanted."""
+        """A plan of one stage, and of a second one with other users for half as long where that is wanted.
+
+        Or, instead of them, of arrivals.
+        """
         stages = [Stage(users=users, spawn_rate_per_s=spawn_rate_per_s or float(users), duration_s=duration_s)]
         if then_users:
             stages.append(Stage(users=then_users, spawn_rate_per_s=float(users), duration_s=duration_s / 2))
-        load = Load(stages=tuple(stages), warm_up_s=warm_up_s, drain_s=5.0, calibration_s=calibration_s)
+        load = Load(
+            stages=() if arrivals else tuple(stages),
+            arrivals=arrivals,
+            warm_up_s=warm_up_s,
+            drain_s=5.0,
+            calibration_s=calibration_s,
+        )
         plan = Plan(name="test", load=load)
         manifest = Manifest(
             run_id=new_run_id(),

@@ -1,0 +1,116 @@
+"""Runs of an open model: all arrivals accounted for, latency from the intended start, no verdict without the load."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.judge import judge
+from analysis.report.markdown import markdown_report
+from analysis.report.page import html_page
+from analysis.verdict import GateResult, Verdict
+from journal.plan_shapes import Shape
+from tests.analysis.open_run import OpenRun
+
+
+def judged(folder: Path, **settings: object) -> Verdict:
+    quiet = {"kill_at_s": None, "throttle_at_s": None, **settings}
+    return judge(OpenRun(path=folder / "run", **quiet).write())[1]  # type: ignore[arg-type]
+
+
+def row(verdict: Verdict, subject: str) -> GateResult:
+    (found,) = [gate for gate in verdict.gates if gate.subject == subject]
+    return found
+
+
+def test_a_schedule_that_was_kept_passes_with_every_arrival_accounted_for(tmp_path: Path) -> None:
+    verdict = judged(tmp_path)
+    assert verdict.state == "pass", verdict.line
+    assert verdict.line.startswith("✓ PASS. 40 arrivals/s: ")
+    accounts = verdict.arrivals
+    assert accounts is not None
+    assert accounts.planned == accounts.started > 3000
+    assert (accounts.dropped, accounts.missing, accounts.late, accounts.unstarted_share) == (0, 0, 0, 0)
+    assert row(verdict, "arrivals").state == "pass"
+
+
+def test_planned_arrivals_are_started_dropped_or_missing(tmp_path: Path) -> None:
+    accounts = judged(tmp_path, dropped=0.1, unheard=0.05).arrivals
+    assert accounts is not None
+    assert accounts.planned == accounts.started + accounts.dropped + accounts.missing
+    assert accounts.dropped == pytest.approx(0.1 * accounts.planned, rel=0.05)
+    assert accounts.missing == pytest.approx(0.05 * accounts.planned, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"dropped": 0.05}, "were not started (at most 1)"),
+        ({"unheard": 0.05}, "were not started (at most 1)"),
+        ({"late": 0.2}, "began late (at most 5)"),
+    ],
+)
+def test_a_schedule_that_was_not_kept_leaves_the_target_unjudged(tmp_path: Path, settings, said: str) -> None:
+    verdict = judged(tmp_path, slow={"GET /auth/me": 0.4}, **settings)
+    assert (verdict.state, verdict.exit_code) == ("inconclusive", 3)
+    assert verdict.line.startswith("? INCONCLUSIVE. Generator could not keep the schedule: ")
+    assert said in verdict.line
+    assert row(verdict, "GET /auth/me").state == "inconclusive"
+
+
+def test_a_schedule_that_was_kept_lets_a_slow_target_fail(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, slow={"GET /auth/me": 0.4})
+    assert verdict.state == "fail"
+    assert verdict.line.startswith("✗ FAIL. GET /auth/me: ")
+
+
+def test_a_few_dropped_arrivals_do_not_matter(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, rate_per_s=400.0, dropped=0.005)
+    assert verdict.state == "pass", verdict.line
+    assert verdict.arrivals is not None
+    assert verdict.arrivals.dropped > 0
+
+
+def test_arrivals_that_a_fault_drove_away_are_its_own_and_not_the_generators(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, throttle_at_s=40.0, dropped=0.3, dropped_from_s=41, dropped_until_s=49)
+    assert verdict.arrivals is not None
+    assert verdict.arrivals.dropped > 50
+    assert verdict.arrivals.unstarted_share < 0.01
+    assert row(verdict, "arrivals").state == "pass"
+
+
+def test_latency_is_the_response_time_and_the_report_says_so(tmp_path: Path) -> None:
+    run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=None, delay_ms=150.0).write()
+    evidence, verdict = judge(run)
+    assert verdict.latency_of == "response time"
+    (result,) = [endpoint for endpoint in verdict.endpoints if endpoint.name == "GET /auth/me"]
+    assert result.outside.latency.p50.value == pytest.approx(190, abs=10)
+    assert verdict.state == "fail"
+    assert "under 200 ms from the intended start" in row(verdict, "GET /auth/me").promise
+    page, text = html_page(evidence, verdict), markdown_report(evidence, verdict)
+    assert "response time: from the moment when a request should have been sent" in page
+    assert "Where every arrival went" in page
+    assert "Response time of requests" in page
+    assert "arrivals planned =" in text
+
+
+def test_a_closed_model_is_judged_by_service_time_and_has_no_arrivals(synthetic) -> None:
+    evidence, verdict = judge(synthetic())
+    assert (verdict.latency_of, verdict.arrivals) == ("service time", None)
+    assert "Where every arrival went" not in html_page(evidence, verdict)
+
+
+@pytest.mark.parametrize("shape", [Shape(), Shape(kind="sine", amplitude=40.0, period_s=40.0)])
+def test_a_wave_of_arrivals_is_no_harm_done_by_a_fault(tmp_path: Path, shape: Shape) -> None:
+    # requests follow the wave: in its trough there are few, which must not pass for users who fell silent
+    run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=30.0, throttle_slow=0.0, shape=shape)
+    level = dict(run.rates)
+
+    def frame(number, second, failures):
+        factor = run.planned[max(0, second - 1) : second + 2].mean() / run.rate_per_s
+        run.rates = {endpoint: rate * factor for endpoint, rate in level.items()}
+        return OpenRun._frame(run, number, second, failures)
+
+    run._frame = frame  # type: ignore[method-assign]
+    verdict = judge(run.write())[1]
+    (fault,) = verdict.faults
+    assert (fault.missing_arrivals, fault.recovered_s) == (0, 0.0)
