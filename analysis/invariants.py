@@ -10,8 +10,8 @@ from journal.timeline import EventKind
 
 CHECKED_BY = {
     "login-needs-password": frozenset({"auth"}),
-    "no-foreign-data": frozenset({"model_control", "agents"}),
-    "task-completed-once": frozenset({"model_control", "agents"}),
+    "no-foreign-data": frozenset({"model_control", "agents", "model_context"}),
+    "task-completed-once": frozenset({"model_control", "agents", "model_context"}),
     "token-supply-conserved": frozenset({"agents"}),
 }
 """Each invariant and the journeys that put it to the test; it is owed when one of them is in the mix."""

@@ -10,7 +10,7 @@ from gameday.cluster.names import NAMED, is_namespace
 from gameday.forecast import JourneyForecast, expected_in_flight, user_shares
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
-from journal.profile import Profile
+from journal.profile import MODEL_CONTEXT_PATH, Profile
 
 
 def check_profile(profile: Profile) -> None:
@@ -68,8 +68,8 @@ def _holds_password(address: str) -> bool:
 
 def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> None:
     """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
-    problems = [*_journey_problems(plan, journeys), *_limit_problems(plan, profile, journeys)]
-    problems += _fault_problems(plan, profile)
+    problems = [*_journey_problems(plan, journeys), *_path_problems(plan, profile, journeys)]
+    problems += [*_limit_problems(plan, profile, journeys), *_fault_problems(plan, profile)]
     if problems:
         raise PlanError(problems)
 
@@ -81,6 +81,21 @@ def _journey_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[P
     for name in plan.load.mix:
         if name not in known:
             yield Problem(f"plan: load.mix.{name}", "there is no such journey", f"known are: {', '.join(known)}")
+
+
+def _path_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> Iterator[Problem]:
+    for journey in journeys:
+        lacking = sorted({path for request in journey.requests if (path := _lacking(profile, request))})
+        if lacking and plan.load.mix.get(journey.name):
+            what = f"needs {', '.join(lacking)}, which this target does not have, as the profile's paths say"
+            yield Problem(f"plan: load.mix.{journey.name}", what, "leave it out of the mix, or name the path")
+
+
+def _lacking(profile: Profile, request: str) -> str:
+    """The path of the contract that a request by this name goes to, if the target has it nowhere."""
+    first, _, path = request.partition(" ")
+    path = MODEL_CONTEXT_PATH if first == "MCP" else path
+    return "" if profile.paths.get(request, profile.paths.get(path, path)) else path
 
 
 def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) -> Iterator[Problem]:

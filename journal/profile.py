@@ -10,6 +10,9 @@ from journal.profile_journeys import ProfileJourney
 
 AIA_MIX = {"auth": 1, "model_control": 2, "agents": 2}
 
+MODEL_CONTEXT_PATH = "/mcp"
+"""Where the contract has the public Model Context Protocol, which a target need not offer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:

@@ -22,11 +22,16 @@ from journal.outcomes import Kind
 from load.flow import Flow
 from load.user import Journey, journey_name
 
-_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
+_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "MCP"}
 
 
 def kind_of(operation: str) -> Kind:
-    """What an operation is counted as, which its name tells: `METHOD /path`, `WS …`, or the name of a workflow."""
+    """What an operation is counted as, which its name tells.
+
+    `METHOD /path` and `MCP …` are requests, `WS …` and `… first event` messages, and all else is a workflow.
+    """
+    if operation.endswith(" first event"):
+        return Kind.MESSAGE
     first = operation.partition(" ")[0]
     return Kind.REQUEST if first in _METHODS else Kind.MESSAGE if first == "WS" else Kind.WORKFLOW
 

@@ -15,8 +15,12 @@ def journeys_of(user_classes: Iterable[type[User]]) -> dict[str, type[Journey]]:
 
 
 def mix_of(journeys: Mapping[str, type[Journey]]) -> dict[str, int]:
-    """The weights that the journeys themselves declare."""
-    return {name: round(cls.weight) for name, cls in journeys.items()}
+    """The weights that the journeys themselves declare, without those that run only when they are asked for.
+
+    Journeys of that kind alone are asked for by their being loaded.
+    """
+    weights = {name: round(cls.weight) if cls.runs_unasked else 0 for name, cls in journeys.items()}
+    return weights if any(weights.values()) else {name: round(cls.weight) for name, cls in journeys.items()}
 
 
 def apply_mix(environment: Environment, mix: Mapping[str, int]) -> None:

@@ -38,6 +38,8 @@ class Journey(User):
     abstract = True
     signs_up: ClassVar[bool] = True
     """Whether its users have accounts of AIA; then the promises of AIA are put to the test after the load."""
+    runs_unasked: ClassVar[bool] = True
+    """False: it runs only where a plan's mix names it, since not every target has what it needs."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gameday.forecast import JourneyForecast
 from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_profile
 from journal.errors import PlanError, ProfileError
@@ -48,3 +49,41 @@ def test_faults_without_a_way_to_the_target_are_refused() -> None:
     with pytest.raises(PlanError) as caught:
         check_plan(PLAN, profile, [])
     assert "set platform.kind to kubernetes" in str(caught.value)
+
+
+TOOLS = JourneyForecast("tools", 1, 0, {"MCP tools/list": 1, "MCP tools/call echo": 1})
+READERS = JourneyForecast("readers", 1, 0, {"GET /books/{id}": 1, "GET /shelves": 1, "start": 1})
+
+
+@pytest.mark.parametrize(
+    ("paths", "lacking"),
+    [
+        ({}, {}),
+        ({"/mcp": "/v2/mcp"}, {}),
+        ({"DELETE /books/{id}": ""}, {}),
+        ({"/mcp": ""}, {"tools": "/mcp"}),
+        ({"GET /books/{id}": ""}, {"readers": "/books/{id}"}),
+        ({"/books/{id}": "", "/shelves": "", "/mcp": ""}, {"readers": "/books/{id}, /shelves", "tools": "/mcp"}),
+        ({"/books/{id}": "", "GET /books/{id}": "/b/{id}"}, {}),
+    ],
+)
+def test_a_journey_that_needs_what_the_target_does_not_have_is_refused(
+    paths: dict[str, str], lacking: dict[str, str]
+) -> None:
+    plan = replace(PLAN, faults=(), load=replace(PLAN.load, mix={"tools": 1, "readers": 1}))
+    profile = replace(KUBERNETES, paths=paths)
+    said = []
+    try:
+        check_plan(plan, profile, [TOOLS, READERS])
+    except PlanError as error:
+        said = [str(problem) for problem in error.problems]
+    assert sorted(said) == [
+        f"plan: load.mix.{name}: needs {path}, which this target does not have, as the profile's paths say; "
+        "leave it out of the mix, or name the path"
+        for name, path in sorted(lacking.items())
+    ]
+
+
+def test_a_journey_that_does_not_run_may_need_what_there_is_not() -> None:
+    plan = replace(PLAN, faults=(), load=replace(PLAN.load, mix={"tools": 0, "readers": 1}))
+    check_plan(plan, replace(KUBERNETES, paths={"/mcp": ""}), [TOOLS, READERS])

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
         calibration_s: float = 0.2,
         name: str = "run",
         arrivals: Arrivals | None = None,
+        **changes: Any,
     ) -> RunDirectory:
         """A plan of one stage, and of a second one with other users for half as long where that is wanted.
 
@@ -62,7 +65,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunDirectory]:
             drain_s=5.0,
             calibration_s=calibration_s,
         )
-        plan = Plan(name="test", load=load)
+        plan = Plan(name="test", load=replace(load, **changes))
         manifest = Manifest(
             run_id=new_run_id(),
             created_at_ns=time.time_ns(),
@@ -95,13 +98,14 @@ class Target:
         return dict(zip(names, (sum(column) for column in columns), strict=False))
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    log = tmp_path_factory.mktemp("target") / "target.log"
+@contextmanager
+def running_target(folder: Path, *options: str) -> Iterator[Target]:
+    """A reference AIA of two replicas for the length of a with block."""
+    log = folder / "target.log"
     command = [sys.executable, "-P", "-m", "target", "--port", "0", "--replicas", "2", "--scrypt-log2-n", "10"]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--parent-pid", str(os.getpid())],
+            [*command, "--parent-pid", str(os.getpid()), *options],
             stdout=output,
             stderr=output,
             env={**os.environ, **CREDENTIALS},
@@ -113,6 +117,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with running_target(tmp_path_factory.mktemp("target")) as running:
+        yield running
 
 
 def free_port() -> int:
