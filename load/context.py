@@ -64,6 +64,7 @@ class _Present:
     """The context of this process: workers get theirs when the assignment arrives, users wait for it."""
 
     def __init__(self) -> None:
+        self.awaited = False
         self.arrived = Event()
         self.context: RunContext | None = None
 
@@ -75,6 +76,16 @@ def set_context(context: RunContext) -> None:
     """Makes `context` the one of this process."""
     _present.context = context
     _present.arrived.set()
+
+
+def expect_context() -> None:
+    """Says that this process belongs to a run, and will be told which."""
+    _present.awaited = True
+
+
+def is_awaited() -> bool:
+    """Whether this process belongs to a run; else Locust runs by itself."""
+    return _present.awaited or _present.context is not None
 
 
 def await_context(timeout_s: float | None = None) -> RunContext:

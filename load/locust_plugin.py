@@ -21,6 +21,7 @@ from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Timeline
 from load import standalone
 from load.arrivals.weights import weigh_by_time
+from load.context import expect_context
 from load.described.user import add_described
 from load.dispatcher import Dispatcher
 from load.master import Master
@@ -240,5 +241,6 @@ def _end_within(seconds: float) -> None:
 
 
 end_when_asked()
+expect_context()
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(take_over)

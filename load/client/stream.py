@@ -11,13 +11,17 @@
 Leaving the block before the end closes the connection, since nothing else would stop the target from sending.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from load.client.decoding import Decoder
 from load.client.errors import TooLarge
 from load.client.headers import Headers
 from load.client.sse import Event, EventParser
+
+
+def _nothing() -> None:
+    pass
 
 
 class Source(Protocol):
@@ -53,6 +57,7 @@ class Stream:
         self.began_ns = began_ns
         self.first_event_us = 0
         self.ended = False
+        self.when_over: Callable[[], None] = _nothing
         self.received_ns = 0
         self._source = source
         self._limit_bytes = limit_bytes
@@ -83,6 +88,7 @@ class Stream:
         self.service_us = self._elapsed_us()
         self.ended = True
         self._source.end_stream()
+        self.when_over()
         self._decoder.finish()
 
     def events(self) -> Iterator[Event]:
@@ -108,6 +114,7 @@ class Stream:
         if not self.ended:
             self.ended = True
             self._source.close()
+            self.when_over()
 
     def __enter__(self) -> "Stream":
         return self
