@@ -40,15 +40,16 @@ class Parsing:
         self.begin(without_body=False)
 
     def _renew(self) -> None:
-        self._parser = HttpResponseParser(self)
+        # llhttp is told of a HEAD by nobody; only then is it worth a call to hear of the end of each header
+        self._parser = HttpResponseParser(_AnswerToHead(self) if self._without_body else self)
         self._status: Callable[[], int] = self._parser.get_status_code
         self._keep_alive: Callable[[], bool] = self._parser.should_keep_alive
 
     def begin(self, *, without_body: bool) -> None:
         """Forgets the last answer. The next one answers a HEAD if it is `without_body`."""
-        if self._without_body:
-            self._renew()  # llhttp knows of no HEAD, and still waits for the body of the last answer
-        self._without_body = without_body
+        if self._without_body or without_body:  # after a HEAD it still waits for a body
+            self._without_body = without_body
+            self._renew()
         self.complete = self.surplus = self.keep_alive = False
         self.head = self._raw = b""
         self.pieces: list[bytes] = []
@@ -61,11 +62,6 @@ class Parsing:
         if self.complete:
             self.surplus = True
 
-    def on_headers_complete(self) -> None:
-        """The header has ended, which ends the answer to a HEAD."""
-        if self._without_body and self._status() >= 200:
-            self._completed()
-
     def on_body(self, piece: bytes) -> None:
         """A piece of the body, without the marks between chunks."""
         self.pieces.append(piece)
@@ -73,13 +69,9 @@ class Parsing:
 
     def on_message_complete(self) -> None:
         """The answer is whole; those with a status of 1xx only announce it."""
-        if self._status() >= 200:
-            self._completed()
-
-    def _completed(self) -> None:
-        if not self.complete:
-            self.complete = True
-            self.status = self._status()
+        status = self._status()
+        if status >= 200 and not self.complete:
+            self.complete, self.status = True, status
             self.keep_alive = self._keep_alive()
 
     # What the connection calls
@@ -147,6 +139,14 @@ class Parsing:
         """The body so far, which is forgotten here."""
         pieces, self.pieces = self.pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class _AnswerToHead:
+    """What llhttp calls while it reads the answer to a HEAD, which is whole when its header is."""
+
+    def __init__(self, parsing: Parsing) -> None:
+        self.on_message_begin, self.on_body = parsing.on_message_begin, parsing.on_body
+        self.on_message_complete = self.on_headers_complete = parsing.on_message_complete
 
 
 class Answer:

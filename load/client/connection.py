@@ -37,6 +37,8 @@ class Connection:
         "_began_ns",
         "_connect_ns",
         "_deadline_ns",
+        "_first_deadline_ns",
+        "_first_ns",
         "_limits",
         "_parsing",
         "_reactor",
@@ -59,7 +61,8 @@ class Connection:
         self._connect_ns, self._read_ns, self._total_ns = (
             _ns(seconds) for seconds in (limits.connect_s, limits.read_s, limits.total_s)
         )
-        self._began_ns = self._began_mono_ns = self._deadline_ns = 0
+        self._first_ns = min(self._read_ns, self._total_ns)
+        self._began_ns = self._began_mono_ns = self._deadline_ns = self._first_deadline_ns = 0
 
     @property
     def is_open(self) -> bool:
@@ -182,15 +185,18 @@ class Connection:
         Raises:
             RequestError: it could not be sent, or not all of it.
         """
-        self._began_ns, self._began_mono_ns = time_ns(), monotonic_ns()
-        self._deadline_ns = self._began_mono_ns + self._total_ns
+        self._began_ns, began_ns = time_ns(), monotonic_ns()
+        self._began_mono_ns = began_ns
+        self._deadline_ns = began_ns + self._total_ns
+        first_deadline_ns = self._first_deadline_ns = began_ns + self._first_ns
         wire = self._wire
         if wire is None or not wire.is_fresh():
             wire = self._open()
+            first_deadline_ns = self._first_deadline_ns = min(self._deadline_ns, monotonic_ns() + self._first_ns)
         self._parsing.begin(without_body=without_body)
         sent = False
         try:
-            wire.send(request, self._next_deadline_ns())
+            wire.send(request, first_deadline_ns)
             sent = True
         except TimedOut:
             raise TimedOut(f"not sent within {self._patience()}") from None
@@ -208,6 +214,9 @@ class Connection:
         return wire
 
     def _next_deadline_ns(self) -> int:
+        if self._first_deadline_ns:  # the first silence begins with the request, and its end is known
+            first_ns, self._first_deadline_ns = self._first_deadline_ns, 0
+            return first_ns
         if self._read_ns == NEVER_NS:
             return self._deadline_ns
         return min(self._deadline_ns, monotonic_ns() + self._read_ns)

@@ -1,5 +1,6 @@
 """Cookies by the rules of the standard library's jar, which is asked only when something can have changed."""
 
+import re
 import time
 from http.cookiejar import Cookie, CookieJar
 from urllib.request import Request
@@ -8,6 +9,8 @@ from load.client.encoding import Prepared
 from load.client.headers import Headers
 
 _KEPT = 1024
+_SETS = re.compile(rb"\r\nset-cookie:[^\r]*", re.IGNORECASE)
+_UNTIL = re.compile(rb"expires|max-age", re.IGNORECASE)
 
 
 class WatchedJar(CookieJar):
@@ -44,7 +47,7 @@ class Cookies:
     def __init__(self) -> None:
         self.jar = WatchedJar()
         self._lines: dict[str, bytes] = {}
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, list[bytes]] = {}
         self._version = 0
         self._expires_s = float("inf")
 
@@ -71,11 +74,11 @@ class Cookies:
 
     def take(self, request: Prepared, head: bytes) -> None:
         """Takes over what the header of an answer sets; the same lines again, which change nothing, are passed over."""
-        lines = tuple(Headers(head).get_all("set-cookie") or ())
+        lines = _SETS.findall(head)
         if self._known.get(request.url) == lines and self._version == self.jar.version:
             return
         asked = Request(request.url)  # noqa: S310  # it is never opened
         self.jar.extract_cookies(_Fields(head), asked)  # type: ignore[arg-type]  # of an answer it reads only this
         self._forget()
-        if not any("expires" in line.lower() or "max-age" in line.lower() for line in lines):
+        if not any(_UNTIL.search(line) for line in lines):
             self._known[request.url] = lines
