@@ -156,15 +156,9 @@ class Answer:
     arrival of the last byte at the kernel; `lag_ns` from there until it was read, 0 where the kernel gave no stamp.
     """
 
-    __slots__ = ("began_ns", "body", "head", "head_before", "lag_ns", "received_ns", "service_ns", "stamped", "status")
-
-    def __init__(self, status: int, head: bytes, body: bytes) -> None:
-        self.status = status
-        self.head = head
-        self.body = body
-        self.head_before = b""
-        self.began_ns = self.received_ns = self.service_ns = self.lag_ns = 0
-        self.stamped = False
+    status = began_ns = received_ns = service_ns = lag_ns = 0
+    head = body = head_before = b""
+    stamped = False
 
     @property
     def headers(self) -> Headers:

@@ -81,8 +81,8 @@ class Connection:
 
     # Whole answers
 
-    def exchange(self, request: bytes, *, without_body: bool = False) -> Answer:
-        """Sends the request and returns the whole answer; `without_body` for a HEAD.
+    def exchange(self, request: bytes, *, without_body: bool = False, into: Answer | None = None) -> Answer:
+        """Sends the request and returns the whole answer, a new one or `into`; `without_body` for a HEAD.
 
         Raises:
             RequestError: what became of it instead.
@@ -96,13 +96,13 @@ class Connection:
         finally:
             if not done:  # also when the user is stopped in the middle: the answer would be taken for the next one's
                 self.close()
-        return self._received(parsing)
+        return self._received(parsing, Answer() if into is None else into)
 
-    def _received(self, parsing: Parsing) -> Answer:
+    def _received(self, parsing: Parsing, answer: Answer) -> Answer:
         wire = self._wire
         assert wire is not None
         stamp_ns = self._believed_stamp_ns()
-        answer = Answer(parsing.status, parsing.head, parsing.take())
+        answer.status, answer.head, answer.body = parsing.status, parsing.head, parsing.take()
         answer.began_ns = self._began_ns
         if stamp_ns:
             answer.received_ns = stamp_ns

@@ -9,7 +9,9 @@ from load.client.encoding import Prepared
 from load.client.headers import Headers
 
 _KEPT = 1024
-_SETS = re.compile(rb"\r\nset-cookie:[^\r]*", re.IGNORECASE)
+_NEVER_S = float("inf")
+_FIELD = b"\r\nset-cookie:"
+_SETS = re.compile(rb"\r\nset-cookie:[^\r]*\r", re.IGNORECASE)
 _UNTIL = re.compile(rb"expires|max-age", re.IGNORECASE)
 
 
@@ -49,7 +51,7 @@ class Cookies:
         self._lines: dict[str, bytes] = {}
         self._known: dict[str, list[bytes]] = {}
         self._version = 0
-        self._expires_s = float("inf")
+        self._expires_s = _NEVER_S
 
     def line(self, request: Prepared) -> bytes:
         """The line of the header for this request; empty when there are none for it."""
@@ -70,13 +72,23 @@ class Cookies:
         self._lines.clear()
         self._known.clear()
         self._version = self.jar.version
-        self._expires_s = min((cookie.expires for cookie in self.jar if cookie.expires), default=float("inf"))
+        self._expires_s = min((cookie.expires for cookie in self.jar if cookie.expires), default=_NEVER_S)
 
-    def take(self, request: Prepared, head: bytes) -> None:
-        """Takes over what the header of an answer sets; the same lines again, which change nothing, are passed over."""
-        lines = _SETS.findall(head)
-        if self._known.get(request.url) == lines and self._version == self.jar.version:
+    @property
+    def may_expire(self) -> bool:
+        """Whether some cookie has an end."""
+        return self._expires_s < _NEVER_S
+
+    def take(self, request: Prepared, head: bytes, fields: bytes) -> None:
+        """Takes over what the header of an answer sets; `fields` is the same header in small letters.
+
+        The same lines again, which change nothing, are passed over.
+        """
+        known = self._known.get(request.url)
+        as_many = known is not None and self._version == self.jar.version and fields.count(_FIELD) == len(known)
+        if known is not None and as_many and all(line in head for line in known):
             return
+        lines = _SETS.findall(head)
         asked = Request(request.url)  # noqa: S310  # it is never opened
         self.jar.extract_cookies(_Fields(head), asked)  # type: ignore[arg-type]  # of an answer it reads only this
         self._forget()

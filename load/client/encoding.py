@@ -95,7 +95,7 @@ class Place:
 class Prepared:
     """A request that can be sent: where to, and its bytes around the cookies."""
 
-    __slots__ = ("body", "head", "method", "place", "url", "whole", "without_body")
+    __slots__ = ("body", "cookies", "head", "method", "place", "url", "whole", "without_body")
 
     def __init__(self, method: str, url: str, place: Place, *, path: str, lines: bytes, body: bytes) -> None:
         self.method = method
@@ -106,6 +106,7 @@ class Prepared:
         self.head = f"{method} {path} HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("ascii") + lines + length
         self.body = body
         self.whole = self.head + b"\r\n" + body
+        self.cookies = 0  # the version of the cookies that are in it
         self.without_body = method == "HEAD"
 
 

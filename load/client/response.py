@@ -11,7 +11,6 @@ from journal.outcomes import Outcome
 from load.client.answer import Answer
 from load.client.encoding import Prepared
 from load.client.errors import BadStatus, RequestError
-from load.client.headers import Headers
 from load.client.sse import Event
 from load.client.stream import Stream
 
@@ -31,22 +30,18 @@ class Counts(Protocol):
         """One ends."""
 
 
-class Response:
+class Response(Answer):
     """One answer, or the error that there is instead: then `status_code` is 0 and `error` says what happened.
 
-    `service_ns` is the time from the sending to the arrival of the last byte (of a streamed answer: of its header),
-    `lag_ns` how long that then lay unread.
+    Its times are those of an `Answer`; `service_ns` of a streamed one ends with the arrival of its header.
     """
 
-    status_code = 0
-    content: bytes | None = None
     error: Exception | None = None
     encoding: str | None = None
     stream: Stream | None = None
     js: Any = None
-    head = b""
-    first_began_ns = began_ns = received_ns = service_ns = 0
-    lag_ns: int | None = None
+    unreadable = False
+    first_began_ns = 0
     # what the session keeps with the answer until it is counted
     series: Counts
     report: "Callable[[Response, Exception | None], None]"
@@ -57,17 +52,10 @@ class Response:
     def __init__(self, request: Prepared) -> None:
         self.request = request
 
-    def take(self, answer: Answer) -> None:
-        """The answer is whole."""
-        self.status_code, self.head, self.content = answer.status, answer.head, answer.body
-        self.began_ns, self.received_ns, self.service_ns = answer.began_ns, answer.received_ns, answer.service_ns
-        if answer.stamped:
-            self.lag_ns = answer.lag_ns
-
     def take_stream(self, stream: Stream) -> None:
         """The header of the answer is there; the rest is read while it arrives."""
         self.stream = stream
-        self.status_code, self.head = stream.status, stream.head
+        self.status, self.head = stream.status, stream.head
         self.began_ns, self.received_ns = stream.began_ns, stream.received_ns
         self.service_ns = stream.first_byte_us * 1000
 
@@ -79,13 +67,23 @@ class Response:
     def renew(self, request: Prepared) -> None:
         """A redirect is followed: what is known of the answer so far is forgotten, but for when it began."""
         self.first_began_ns = self.first_began_ns or self.began_ns
-        self.request, self.stream, self.status_code, self.head, self.content = request, None, 0, b"", None
-        self.lag_ns = None
+        self.request, self.stream = request, None
+        self.status, self.head, self.body, self.stamped = 0, b"", b"", False
 
     def since_intended_us(self) -> int:
         """The time from the intended start, or from the sending within a pass that has begun."""
         since_ns = self.intended_ns if self.intended_ns > 0 else self.began_ns
         return max(0, self.received_ns - since_ns) // 1000
+
+    @property
+    def status_code(self) -> int:
+        """The status; 0 without an answer."""
+        return self.status
+
+    @property
+    def content(self) -> bytes | None:
+        """The body, decoded; None without an answer, with one that cannot be decoded, and with one that is streamed."""
+        return None if not self.status or self.unreadable or self.stream is not None else self.body
 
     @property
     def url(self) -> str:
@@ -101,11 +99,6 @@ class Response:
         return int(said) if said.isascii() and said.isdigit() else 0
 
     @property
-    def headers(self) -> Headers:
-        """The fields of the header, by name in any case."""
-        return Headers(self.head)
-
-    @property
     def elapsed(self) -> timedelta:
         """The service time."""
         return timedelta(microseconds=self.service_ns / 1000)
@@ -113,7 +106,7 @@ class Response:
     @property
     def ok(self) -> bool:
         """Whether there is an answer whose status is below 400."""
-        return 0 < self.status_code < 400
+        return 0 < self.status < 400
 
     @property
     def text(self) -> str | None:
@@ -137,8 +130,8 @@ class Response:
         """Raises the error of this request, or BadStatus when its answer says no."""
         if self.error is not None:
             raise self.error
-        if self.status_code >= 400:
-            raise BadStatus(self.status_code, f"{self.status_code} for {self.url}")
+        if self.status >= 400:
+            raise BadStatus(self.status, f"{self.status} for {self.url}")
 
     def own_failure(self) -> RequestError | None:
         """What the request failed with by itself, whatever its user says."""

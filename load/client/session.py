@@ -105,12 +105,12 @@ class HttpSession:
         exchange = self._open_stream if stream else self._exchange
         self._begin(response, label)
         exchange(request, response)
-        if allow_redirects and response.status_code in STATUSES:
+        if allow_redirects and response.status in STATUSES:
             self._follow(response, label, exchange)
         response.method, response.label, response.context = method, label, context
         if catch_response:
             response.report = self._conclude
-        elif response.error is None and response.status_code < 400 and not self._book.listened_to:
+        elif response.error is None and response.status < 400 and not self._book.listened_to:
             self._count(response, Outcome.OK)
         else:
             self._conclude(response, response.own_failure())
@@ -179,9 +179,7 @@ class HttpSession:
 
     def _begin(self, response: Response, label: str) -> None:
         key = (response.request.method, label)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = self._book.series(*key)
+        series = self._series.get(key) or self._new_series(*key)
         response.series, response.counted_as = series, label
         intended_ns = self.intended_at_ns
         if intended_ns > 0:
@@ -191,37 +189,43 @@ class HttpSession:
             series.start()
         response.intended_ns = intended_ns
 
+    def _new_series(self, method: str, label: str) -> Counts:
+        series = self._series[method, label] = self._book.series(method, label)
+        return series
+
     def _bytes_of(self, request: Prepared) -> bytes:
-        if not self.cookies.jar.version:
+        cookies = self.cookies
+        if not cookies.jar.version:
             return request.whole
-        return request.head + self.cookies.line(request) + b"\r\n" + request.body
+        if request.cookies != cookies.jar.version or cookies.may_expire:
+            request.whole = request.head + cookies.line(request) + b"\r\n" + request.body
+            request.cookies = cookies.jar.version
+        return request.whole
 
     def _exchange(self, request: Prepared, response: Response) -> None:
         idle = request.place.idle
         connection = idle.pop() if idle else self._connect(request.place.origin)
         try:
-            answer = connection.exchange(self._bytes_of(request), without_body=request.without_body)
+            connection.exchange(self._bytes_of(request), without_body=request.without_body, into=response)
         except RequestError as error:
             response.lose(error, connection.began_ns, connection.elapsed_ns)
             return
         finally:
             idle.append(connection)
-        response.take(answer)
-        self._look_into(request, response, answer.head)
+        self._look_into(request, response)
 
     def _connect(self, origin: Origin) -> Connection:
         return Connection(origin, self._limits, self._sessions)
 
-    def _look_into(self, request: Prepared, response: Response, head: bytes) -> None:
-        fields = head.lower()
+    def _look_into(self, request: Prepared, response: Response) -> None:
+        fields = response.head.lower()
         if _SETS_COOKIE in fields:
-            self.cookies.take(request, head)
-        if _IS_ENCODED in fields and response.content:
+            self.cookies.take(request, response.head, fields)
+        if _IS_ENCODED in fields and response.body:
             try:
-                encoding = response.headers["content-encoding"]
-                response.content = decode(response.content, encoding, self._limits.body_bytes)
+                response.body = decode(response.body, response.headers["content-encoding"], self._limits.body_bytes)
             except RequestError as error:
-                response.error, response.content = error, None
+                response.error, response.unreadable = error, True
 
     def _open_stream(self, request: Prepared, response: Response) -> None:
         idle = request.place.idle
@@ -234,14 +238,14 @@ class HttpSession:
             return
         stream.when_over = lambda: idle.append(connection)
         response.take_stream(stream)
-        if _SETS_COOKIE in stream.head.lower():
-            self.cookies.take(request, stream.head)
+        if _SETS_COOKIE in (fields := stream.head.lower()):
+            self.cookies.take(request, stream.head, fields)
 
     def _follow(self, response: Response, label: str, exchange: Callable[[Prepared, Response], None]) -> None:
         """Follows redirects. Each hop is a request that the target sees, so each one counts."""
         for _ in range(self._max_redirects):
             try:
-                request = next_request(self._encoder, response.request, response.status_code, response.head)
+                request = next_request(self._encoder, response.request, response.status, response.head)
             except RedirectRefused as error:
                 response.error = error
                 return
@@ -252,7 +256,7 @@ class HttpSession:
             response.renew(request)
             self._begin(response, f"{label} (redirected)")
             exchange(request, response)
-            if response.status_code not in STATUSES:
+            if response.status not in STATUSES:
                 return
         response.error = RedirectRefused(f"more than {self._max_redirects} redirects")
 
@@ -265,11 +269,11 @@ class HttpSession:
 
     @staticmethod
     def _count(response: Response, outcome: Outcome) -> None:
-        intended_ns, lag_ns = response.intended_ns, response.lag_ns
+        intended_ns = response.intended_ns
         response.series.end(
             outcome,
             response.service_ns // 1000,
-            lag_us=None if lag_ns is None else lag_ns // 1000,
+            lag_us=response.lag_ns // 1000 if response.stamped else None,
             response_us=response.since_intended_us() if intended_ns else None,
         )
 
@@ -282,4 +286,4 @@ def outcome_of(response: Response, exception: Exception | None) -> Outcome:
         return exception.outcome
     if isinstance(response.error, RequestError):
         return response.error.outcome
-    return outcome_of_status(response.status_code) or Outcome.WRONG_ANSWER
+    return outcome_of_status(response.status) or Outcome.WRONG_ANSWER

@@ -110,7 +110,15 @@ class Wire:
                 if self._late_reads > _LATE_READS:
                     raise TimedOut
             else:
-                self._wait(deadline_ns)
+                self.deadline_ns = deadline_ns  # as in `_wait`, without its call
+                if deadline_ns < self.listed_ns:
+                    self._deadlines.watch(self)
+                self._waiting = getcurrent()
+                try:
+                    self._switch()
+                finally:
+                    self._waiting = None
+                    self.deadline_ns = NEVER_NS
             try:
                 data, ancillary, _, _ = self._receive(RECEIVE_BYTES, SPACE)
             except BlockingIOError:
