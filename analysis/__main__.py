@@ -33,6 +33,20 @@ def judge_and_report(run: RunDirectory) -> Verdict:
     return verdict
 
 
+def judge_and_say(run: RunDirectory) -> tuple[list[str], ExitCode]:
+    """Judges a run, or a search for the capacity, and writes its reports; what to print, and the exit code.
+
+    Raises:
+        RunDirectoryError: as `judge_and_report`.
+    """
+    if run.read_manifest().capacity is None:
+        verdict = judge_and_report(run)
+        return closing_lines(verdict, run.path / "report.html"), verdict.exit
+    from analysis.capacity.write import judge_and_report_capacity  # noqa: PLC0415  # loads what only a search needs
+
+    return judge_and_report_capacity(run)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description="Judge a run directory, again if need be.")
@@ -41,15 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the signs of the verdict must not crash a terminal without them
     try:
-        verdict = judge_and_report(RunDirectory(options.run))
+        lines, code = judge_and_say(RunDirectory(options.run))
     except GamedayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except Exception:  # noqa: BLE001  # a crash would exit with 1, which reads "fail"; its trace is printed
         traceback.print_exc()
         return ExitCode.HARNESS_DEFECT
-    print("\n".join(closing_lines(verdict, options.run / "report.html")))
-    return verdict.exit_code
+    print("\n".join(lines))
+    return code
 
 
 if __name__ == "__main__":

@@ -8,71 +8,67 @@ import numpy as np
 from analysis.evidence import Counts, Evidence, Mask
 from analysis.figures import figures, good_share
 from analysis.intervals import ShareInterval, share_interval
+from analysis.judged_time import Decision, JudgedTime, decide_promise
 from analysis.recovery import first_above
 from analysis.slo import decide, further_seconds
 from analysis.verdict import EndpointResult, GateResult, State, anchor
 from analysis.words import bounds, counted, decimals_for, more_time, percent, target_percent
 from journal.outcomes import Endpoint, Kind
 
+UNTRUSTED = ", by a generator that cannot be trusted"
 _REPORTED = (Kind.REQUEST, Kind.WORKFLOW, Kind.MESSAGE)
 
 
-def endpoint_results(evidence: Evidence, touched: Mask) -> tuple[EndpointResult, ...]:
-    """One row per endpoint, workflow and message, outside and inside of the fault windows (`touched`, shape (S,)).
+def endpoint_results(evidence: Evidence, time: JudgedTime) -> tuple[EndpointResult, ...]:
+    """One row per endpoint, workflow and message, in and outside of the fault windows; without what was left out.
 
     The promise about time is one about requests. The state of a workflow or a message says whether enough of them ended
     well, however long that took.
     """
     budget = 1 - evidence.manifest.plan.slo.good_share
-    outside, inside = evidence.in_load & ~touched, evidence.in_load & touched
     results = []
     for row in evidence.rows(*_REPORTED):
         endpoint = evidence.columns.endpoints[row]
         judged = evidence.bad if endpoint.kind is Kind.REQUEST else evidence.failed
-        interval = share_interval(judged[row][outside], evidence.samples[row][outside])
         results.append(
             EndpointResult(
                 kind=endpoint.kind.name.lower(),
                 journey=endpoint.journey,
                 name=endpoint.name,
-                state=decide(interval, budget),
-                outside=figures(evidence, row, outside),
-                inside=figures(evidence, row, inside),
+                state=_decision(evidence, time, budget, [row], judged).state,
+                outside=figures(evidence, row, time.clean),
+                inside=figures(evidence, row, time.inside & ~time.left_out),
             )
         )
     return tuple(results)
 
 
-def latency_gates(evidence: Evidence, touched: Mask, *, required: bool, suspect: bool) -> Iterator[GateResult]:
-    """One row per endpoint that was called in the judged time; one open row when nothing was.
-
-    With a suspect generator, slowness says nothing about the target: only what it answered badly can fail it.
-    """
-    slo, outside = evidence.manifest.plan.slo, evidence.in_load & ~touched
+def latency_gates(evidence: Evidence, time: JudgedTime, *, required: bool) -> Iterator[GateResult]:
+    """One row per endpoint that was called in the judged time; one open row when nothing was."""
+    slo = evidence.manifest.plan.slo
     since = " from the intended start" if evidence.response_measured else ""
     under = f"under {slo.threshold_ms:g} ms{since}"
-    called = [row for row in evidence.rows(Kind.REQUEST) if _was_called(evidence, row, outside)]
+    called = [row for row in evidence.rows(Kind.REQUEST) if _was_called(evidence, row, time.outside)]
     if not called:
         promise = _Promise("latency", "all requests", under, slo.good_share, anchor("availability"))
-        yield promise.gate_result(ShareInterval(float("nan"), 0), State.INCONCLUSIVE, required=required)
+        yield promise.gate_result(Decision(State.INCONCLUSIVE, ShareInterval(float("nan"), 0)), required=required)
     for row in called:
         endpoint = evidence.columns.endpoints[row]
         promise = _Promise("latency", endpoint.name, under, slo.good_share, endpoint_anchor(endpoint))
-        yield _judge(evidence, promise, [row], evidence.bad, outside, required=required, suspect=suspect)
+        yield _judge(evidence, promise, [row], evidence.bad, time, required=required)
 
 
-def availability_gate(evidence: Evidence, touched: Mask, *, required: bool, suspect: bool) -> GateResult:
+def availability_gate(evidence: Evidence, time: JudgedTime, *, required: bool) -> GateResult:
     """All requests together: how many were answered well, however slowly."""
     availability = evidence.manifest.plan.slo.availability
     promise = _Promise("availability", "all requests", "answered well", availability, anchor("availability"))
-    rows, outside = evidence.rows(Kind.REQUEST), evidence.in_load & ~touched
-    return _judge(evidence, promise, rows, evidence.failed, outside, required=required, suspect=suspect)
+    return _judge(evidence, promise, evidence.rows(Kind.REQUEST), evidence.failed, time, required=required)
 
 
-def pooled_bad_share(evidence: Evidence, touched: Mask) -> ShareInterval:
+def pooled_bad_share(evidence: Evidence, time: JudgedTime) -> ShareInterval:
     """The bad share of all requests together in the judged time."""
-    outside, rows = evidence.in_load & ~touched, evidence.rows(Kind.REQUEST)
-    return share_interval(evidence.bad[rows].sum(axis=0)[outside], evidence.samples[rows].sum(axis=0)[outside])
+    clean, rows = time.clean, evidence.rows(Kind.REQUEST)
+    return share_interval(evidence.bad[rows].sum(axis=0)[clean], evidence.samples[rows].sum(axis=0)[clean])
 
 
 def endpoint_anchor(endpoint: Endpoint) -> str:
@@ -84,23 +80,23 @@ def _was_called(evidence: Evidence, row: int, outside: Mask) -> bool:
     return bool(evidence.samples[row][outside].any() or evidence.columns.started[row][outside].any())
 
 
+def _decision(evidence: Evidence, time: JudgedTime, budget: float, rows: list[int], harm: Counts) -> Decision:
+    """What `harm`, shape (E, S), of some endpoints says."""
+    counts = (table[rows].sum(axis=0) for table in (harm, evidence.samples, evidence.answered_badly))
+    return decide_promise(time, budget, *counts)
+
+
 def _judge(
-    evidence: Evidence, promise: "_Promise", rows: list[int], harm: Counts, outside: Mask, **how: bool
+    evidence: Evidence, promise: "_Promise", rows: list[int], harm: Counts, time: JudgedTime, *, required: bool
 ) -> GateResult:
-    """Judges `harm`, shape (E, S), of some endpoints over the seconds `outside`."""
+    found = _decision(evidence, time, promise.budget, rows, harm)
+    state, interval = found.state, found.interval
     n, bad = evidence.samples[rows].sum(axis=0), harm[rows].sum(axis=0)
-    interval = share_interval(bad[outside], n[outside])
-    state = decide(interval, promise.budget)
-    if state is State.FAIL and how["suspect"]:
-        surely = evidence.answered_badly[rows].sum(axis=0)
-        state = decide(share_interval(surely[outside], n[outside]), promise.budget)
-        state = state if state is State.FAIL else State.INCONCLUSIVE
-    judged_s = int(np.count_nonzero(outside))
-    rare = interval.samples < evidence.manifest.plan.gates.min_samples and not bad[outside].any()
+    judged_s = int(np.count_nonzero(time.clean))
+    rare = interval.samples < evidence.manifest.plan.gates.min_samples and not bad[time.outside].any()
     return promise.gate_result(
-        interval,
-        state,
-        required=how["required"] and not rare,
+        found,
+        required=required and not rare,
         needs_s=further_seconds(interval, promise.budget, judged_s) if state is State.INCONCLUSIVE else None,
         began_s=first_above(evidence, bad, n, promise.budget) if state is State.FAIL else None,
     )
@@ -122,8 +118,7 @@ class _Promise:
 
     def gate_result(
         self,
-        interval: ShareInterval,
-        state: State,
+        found: Decision,
         *,
         required: bool,
         needs_s: float | None = None,
@@ -132,28 +127,40 @@ class _Promise:
         return GateResult(
             gate=self.gate,
             subject=self.subject,
-            state=state,
+            state=found.state,
             required=required,
             promise=f"≥ {target_percent(self.target)} % {self.what}",
             unit="share",
-            measured=good_share(interval),
-            samples=interval.samples,
-            reason=self._reason(interval, state, needs_s),
+            measured=good_share(found.interval),
+            samples=found.interval.samples,
+            reason=self._reason(found, needs_s),
             anchor=self.anchor,
             threshold=self.target,
             needs_s=needs_s or None,
             began_s=began_s,
+            whole=None if found.whole is None else good_share(found.whole),
         )
 
-    def _reason(self, interval: ShareInterval, state: State, needs_s: float | None) -> str:
+    def _reason(self, found: Decision, needs_s: float | None) -> str:
         """The row in one sentence, as the verdict's line shows it."""
+        interval = found.interval
         if interval.samples == 0:
             return f"{self.subject}: no request was measured"
         estimate, decimals = good_share(interval), decimals_for(self.target)
         if estimate.low is None:
             return f"{self.subject}: {counted(interval.samples, 'request')} in too short a time to decide"
         share, wanted = f"{percent(estimate.value, decimals)} % {self.what}", target_percent(self.target)
-        if state is not State.INCONCLUSIVE:
-            return f"{self.subject}: {share} ({bounds(estimate, decimals)}, target {wanted})"
+        known = bounds(estimate, decimals)
+        if found.state is not State.INCONCLUSIVE:
+            return f"{self.subject}: {share} ({known}, target {wanted}){self._with_left_out(found)}"
+        if decide(interval, self.budget) is not State.INCONCLUSIVE:
+            return f"{self.subject}: {share} ({known}, target {wanted}){self._with_left_out(found) or UNTRUSTED}"
         more = f"; {more_time(needs_s)}" if needs_s else ""
-        return f"{self.subject} {share} ({bounds(estimate, decimals)}) straddles {wanted}{more}"
+        return f"{self.subject} {share} ({known}) straddles {wanted}{self._with_left_out(found)}{more}"
+
+    def _with_left_out(self, found: Decision) -> str:
+        """What it would be had nothing been left out; a share is never judged without saying so."""
+        if found.whole is None:
+            return ""
+        share = good_share(found.whole)
+        return f", {percent(share.value, decimals_for(self.target))} with the seconds left out for the generator"

@@ -10,6 +10,7 @@ from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
 from analysis.recovery import LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
+from analysis.suspicion import Suspicion
 from analysis.verdict import CutRequest, Estimate, FaultResult, GateResult, State, anchor
 from analysis.words import percent, target_percent
 from journal.plan import PlannedFault
@@ -30,15 +31,38 @@ class JudgedFaults:
     unexplained_cuts: tuple[CutRequest, ...]
 
 
-def judge_faults(evidence: Evidence) -> JudgedFaults:
-    """Judges the faults in order of their injection."""
-    pool = Pool.of(evidence)
+def judge_faults(evidence: Evidence, suspicion: Suspicion, *, hopeless: bool) -> JudgedFaults:
+    """Judges the faults in order of their injection.
+
+    A fault passes as the record stands, since what the generator spoiled makes it look worse only. It fails only when
+    it still does with the suspect seconds forgiven; of a hopeless generator, only when it could not be reverted.
+    """
+    pool, spared = Pool.of(evidence), suspicion.seconds & suspicion.few
+    strict = _judge_all(evidence, pool, spared)
+    if hopeless:
+        return replace(strict, results=tuple(_excused(result) for result in strict.results))
+    if not suspicion.seconds.any():
+        return strict
+    lenient = _judge_all(evidence, pool.forgiven(evidence, suspicion.seconds), spared)
+    pairs = zip(strict.results, lenient.results, strict=True)
+    return replace(strict, results=tuple(one if other.state == State.FAIL else _excused(one) for one, other in pairs))
+
+
+def _excused(fault: FaultResult) -> FaultResult:
+    """A suspect generator cannot tell what users felt; whether a fault was reverted it never could."""
+    if fault.state != State.FAIL or fault.revert == "failed":
+        return fault
+    return replace(fault, state=State.INCONCLUSIVE, reason=f"{fault.reason}, by a generator that was suspect meanwhile")
+
+
+def _judge_all(evidence: Evidence, pool: Pool, spared: Mask) -> JudgedFaults:
+    """`spared`: seconds that do not count for how things were before and after a fault, shape (S,)."""
     touched = np.zeros_like(evidence.in_load)
     stories = fault_stories(evidence)
     cuts = attributed_cuts(evidence, stories)
     results: dict[str, FaultResult] = {}
     for story in sorted(stories, key=lambda story: story.injected_s if story.injected_s is not None else math.inf):
-        results[story.id] = _FaultJudge(evidence, pool, story, touched, cuts).result()
+        results[story.id] = _FaultJudge(evidence, pool, story, touched | spared, cuts).result()
         if results[story.id].window_s:
             begin_s, end_s = results[story.id].window_s
             touched = touched | (evidence.touching(begin_s - EARLY_S, end_s) & evidence.in_load)

@@ -1,20 +1,21 @@
 """Judges a run directory: all gates, one state, one exit code, one line."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from analysis.accounts import accounts_gate, balance
 from analysis.arrivals import arrival_accounts, arrival_counts, arrivals_gate, off_schedule
 from analysis.endpoints import availability_gate, endpoint_results, latency_gates, pooled_bad_share
-from analysis.evidence import Evidence, Mask, load_evidence
+from analysis.evidence import Evidence, load_evidence
 from analysis.faults import JudgedFaults, fault_gate, judge_faults
 from analysis.gaps import Gaps, find_gaps
-from analysis.generator import generator_gate, generator_health
+from analysis.generator import generator_gate, generator_health, left_out
 from analysis.invariants import invariant_gates, invariant_results
+from analysis.judged_time import JudgedTime, judged_time
 from analysis.memory import memory_gates, memory_results
-from analysis.verdict import RESPONSE_TIME, SERVICE_TIME, FaultResult, GateResult, State, Verdict, worst
+from analysis.suspicion import find_suspicion
+from analysis.verdict import RESPONSE_TIME, SERVICE_TIME, GateResult, State, Verdict, worst
 from analysis.verdict_line import Findings, reasons, verdict_line, would_change
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
@@ -39,16 +40,19 @@ def judge(run: RunDirectory) -> tuple[Evidence, Verdict]:
 
 def judge_evidence(evidence: Evidence) -> Verdict:
     """The verdict on what a run left behind."""
-    gaps, faults, health = find_gaps(evidence), judge_faults(evidence), generator_health(evidence)
+    suspicion = find_suspicion(evidence)
+    gaps, health = find_gaps(evidence), generator_health(evidence, suspicion)
+    faults = judge_faults(evidence, suspicion, hopeless=health.suspect)
     arrivals = arrival_accounts(evidence, arrival_counts(evidence), faults.touched)
-    suspect = health.suspect or bool(off_schedule(arrivals))
-    if suspect:
-        faults = _excused(faults)
+    hopeless = health.suspect or bool(off_schedule(arrivals))
+    if hopeless and not health.suspect:
+        faults = judge_faults(evidence, suspicion, hopeless=True)
+    time = judged_time(evidence, faults.touched, left_out(health, suspicion), hopeless=hopeless)
     accounts = balance(evidence, gaps, faults.unexplained_cuts)
     invariants, memory = invariant_results(evidence), memory_results(evidence)
     required = evidence.manifest.plan.gates.required
     gates = (
-        *_slo_gates(evidence, faults.touched, suspect=suspect),
+        *_slo_gates(evidence, time),
         *_fault_gates(evidence, faults),
         *invariant_gates(invariants, required="invariants" in required),
         *memory_gates(memory, required="memory" in required),
@@ -62,7 +66,8 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         gates=gates,
         faults=faults.results,
         gaps=gaps,
-        pooled=pooled_bad_share(evidence, faults.touched),
+        pooled=pooled_bad_share(evidence, time),
+        left_out_s=health.left_out_s,
     )
     load = evidence.load
     return Verdict(
@@ -74,9 +79,9 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         would_change=would_change(found),
         load_began_ns=load.begin_ns if load is not None else None,
         load_s=load.duration_s if load is not None else 0.0,
-        judged_s=float(np.count_nonzero(evidence.in_load & ~faults.touched)),
+        judged_s=float(np.count_nonzero(time.clean)),
         gates=gates,
-        endpoints=endpoint_results(evidence, faults.touched),
+        endpoints=endpoint_results(evidence, time),
         faults=faults.results,
         invariants=invariants,
         memory=memory,
@@ -88,10 +93,10 @@ def judge_evidence(evidence: Evidence) -> Verdict:
     )
 
 
-def _slo_gates(evidence: Evidence, touched: Mask, *, suspect: bool) -> Iterator[GateResult]:
+def _slo_gates(evidence: Evidence, time: JudgedTime) -> Iterator[GateResult]:
     required = evidence.manifest.plan.gates.required
-    yield from latency_gates(evidence, touched, required="latency" in required, suspect=suspect)
-    yield availability_gate(evidence, touched, required="availability" in required, suspect=suspect)
+    yield from latency_gates(evidence, time, required="latency" in required)
+    yield availability_gate(evidence, time, required="availability" in required)
 
 
 def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResult]:
@@ -99,16 +104,6 @@ def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResul
     planned = {fault.id: fault for fault in plan.faults}
     for result in faults.results:
         yield fault_gate(result, planned.get(result.id), required="faults" in plan.gates.required)
-
-
-def _excused(faults: JudgedFaults) -> JudgedFaults:
-    """A suspect generator cannot tell what users felt; whether a fault was reverted it never could."""
-
-    def excused(fault: FaultResult) -> FaultResult:
-        guilty = fault.state == State.FAIL and fault.revert != "failed"
-        return replace(fault, state=State.INCONCLUSIVE) if guilty else fault
-
-    return replace(faults, results=tuple(excused(fault) for fault in faults.results))
 
 
 def _state(evidence: Evidence, gates: tuple[GateResult, ...], gaps: Gaps) -> State:

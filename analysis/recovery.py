@@ -1,6 +1,6 @@
 """When a fault hurt users, and when they were well again: short windows of all requests against the level before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,23 @@ class Pool:
             started=evidence.columns.started[rows].sum(axis=0),
             users=exposure(evidence),
             in_load=evidence.in_load,
+        )
+
+    def forgiven(self, evidence: Evidence, seconds: Mask) -> "Pool":
+        """The same where in some seconds nothing went wrong but what was answered badly, and nothing stayed away."""
+        kept = evidence.answered_badly[evidence.rows(Kind.REQUEST)].sum(axis=0)
+        others = self.in_load & ~seconds
+        count = max(1, int(np.count_nonzero(others)))
+
+        def at_least_usual(counts: Counts) -> Counts:
+            return np.where(seconds, np.maximum(counts, counts[others].sum() // count), counts)
+
+        return replace(
+            self,
+            n=at_least_usual(self.n),
+            bad=np.where(seconds, kept, self.bad),
+            failed=np.where(seconds, kept, self.failed),
+            started=at_least_usual(self.started),
         )
 
     def usual(self, counts: Counts, before: Mask) -> NDArray[np.float64]:

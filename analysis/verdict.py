@@ -54,6 +54,7 @@ class GateResult:
     ("availability",), ("fault", id), ("invariant", name), ("memory", subject), ("accounts",), ("generator",),
     ("arrivals",).
     `needs_s`: further seconds that would decide. `began_s`: when it went wrong, in seconds of the load phase.
+    `whole`: what was measured when the seconds that were left out are counted too; None where there are none.
     """
 
     gate: str
@@ -69,6 +70,7 @@ class GateResult:
     threshold: float | None = None
     needs_s: float | None = None
     began_s: float | None = None
+    whole: Estimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +209,15 @@ class Ceiling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuspectWindow:
+    """A stretch of the load phase in which the generator may have spoiled what it measured, and by what."""
+
+    begin_s: float
+    end_s: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArrivalAccounts:
     """Where every arrival of an open model went: planned = started + dropped + missing.
 
@@ -229,6 +240,8 @@ class GeneratorHealth:
     """Whether the generator can be trusted: its loop lag in ms, its processes' CPU as a share of what each may use.
 
     A process may use one core, or less where its container's limit is tighter. `uncalibrated`: why there is no ceiling.
+    `read_lag_p99_ms`: how long answers lay in the kernel until they were read, None where nobody stamped them.
+    `suspect`: nothing can be judged. Else so many seconds (`left_out_s`), those of the `windows`, were not judged.
     """
 
     lag_p99_ms: float | None
@@ -238,6 +251,9 @@ class GeneratorHealth:
     reason: str
     ceiling: Ceiling | None = None
     uncalibrated: str = ""
+    read_lag_p99_ms: float | None = None
+    windows: tuple[SuspectWindow, ...] = ()
+    left_out_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,10 @@ _DOUBTED_FIRST = ("generator", "accounts", "invariants", "faults", "latency", "a
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What the line is made from; `pooled` is the bad share of all requests in the judged time."""
+    """What the line is made from; `pooled` is the bad share of all requests in the judged time.
+
+    `left_out_s`: so many seconds were not judged, because the generator was suspect in them.
+    """
 
     evidence: Evidence
     state: State
@@ -28,6 +31,7 @@ class Findings:
     faults: tuple[FaultResult, ...]
     gaps: Gaps
     pooled: ShareInterval
+    left_out_s: int = 0
 
     def ended_by(self, kind: EventKind) -> Event | None:
         """The first event of a kind that ends a run."""
@@ -91,7 +95,8 @@ def _passing(found: Findings) -> str:
     good, decimals = good_share(found.pooled), decimals_for(plan.slo.good_share)
     share = f"{percent(good.value, decimals)} % of requests under {plan.slo.threshold_ms:g} ms"
     certain = f"95 % bounds {bounds(good, decimals)}, target {target_percent(plan.slo.good_share)}"
-    return f"{plan.load.size}: {share} ({certain})."
+    left_out = f"; {found.left_out_s} s left out, in which the generator was suspect" if found.left_out_s else ""
+    return f"{plan.load.size}: {share} ({certain}){left_out}."
 
 
 def _sentences(found: Findings, state: State, order: tuple[str, ...]) -> list[str]:

@@ -3,12 +3,14 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
+from gameday.capacity.command import Wishes, capacity_job
 from gameday.check_report import check_lines
 from gameday.cluster.commands import k8s
 from gameday.conductor import Job, View, conduct
@@ -92,11 +94,7 @@ def run(
         workers_at=address,
         metrics=MetricsAt(metrics_host, metrics_port),
     )
-    code = _conduct(job, plain=plain)
-    if not job.run.manifest.exists():
-        discard_unused(job.run)
-        return code
-    return gravest(judge_and_print(job.run), code)
+    return _conduct_and_judge(job, plain=plain)
 
 
 @gameday.command()
@@ -106,6 +104,57 @@ def worker(master: str) -> None:
     command = worker_command(Address.parse(master, "--master"))
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606  # becomes the worker itself
+
+
+@gameday.command()
+@click.argument("plan", metavar="[PLAN]", default="capacity")
+@_profile_option
+@state_option
+@out_option
+@click.option("--seed", type=click.IntRange(min=0), help="Replaces the plan's seed.")
+@click.option("--defect", "defects", multiple=True, help="Plants a defect in the embedded target; see the documents.")
+@click.option("--start", type=click.IntRange(min=1), help="Users of the first level (default: the plan's first stage).")
+@click.option("--most", type=click.IntRange(min=1), help="Never more users than this (default: the profile's limit).")
+@click.option(
+    "--resolution",
+    type=click.FloatRange(0.01, 1),
+    default=0.1,
+    show_default=True,
+    help="Width of the interval that is narrow enough, as a share of its upper end.",
+)
+@click.option("--level-s", type=click.IntRange(1, 3600), default=24, show_default=True, help="Seconds of a first look.")
+@click.option("--settle-s", type=click.FloatRange(0, 600), default=4, show_default=True, help="Seconds before each.")
+@click.option(
+    "--max-duration", "max_duration_s", type=click.FloatRange(10, 86400), default=1800, show_default=True, metavar="S"
+)
+@click.option("--at-least", type=click.IntRange(min=1), help="Exit 1 when it carries fewer users than this.")
+@click.option("--with-fault", "experiment", metavar="EXPERIMENT", help="Search again while its fault is held.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A value of that experiment.")
+def capacity(
+    *,
+    plan: str,
+    profile: str,
+    state_file: str,
+    out: Path | None,
+    seed: int | None,
+    defects: tuple[str, ...],
+    **wishes: Any,
+) -> ExitCode:
+    """Finds how many users the target carries within its SLO, as an interval.
+
+    PLAN gives journeys, think time and SLO; its stages only say where to begin.
+    """
+    overrides = Overrides(state_file=state_file, seed=seed, defects=defects)
+    job = capacity_job(plan, profile, overrides, Wishes(**wishes), out)
+    return _conduct_and_judge(job, plain=True)
+
+
+def _conduct_and_judge(job: Job, *, plain: bool) -> ExitCode:
+    code = _conduct(job, plain=plain)
+    if not job.run.manifest.exists():
+        discard_unused(job.run)
+        return code
+    return gravest(judge_and_print(job.run), code)
 
 
 def _conduct(job: Job, *, plain: bool) -> ExitCode:

@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from gameday.locust_processes import Address, MetricsAt, free_address, master_co
 from gameday.observers import Observers, observers
 from gameday.progress import Progress
 from gameday.stop_signals import StopSignals
+from journal.capacity import Search
 from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode
 from journal.manifest import Manifest, installed_versions, this_clock, this_machine, write_manifest
@@ -44,6 +45,16 @@ class View(Protocol):
         """Shows the run as it stands; called several times a second."""
 
 
+class Pilot(Protocol):
+    """What decides the load while it runs; the stages of the plan do otherwise."""
+
+    def take_off(self) -> None:
+        """Gives the first order, before the load begins."""
+
+    def tick(self, progress: Progress) -> bool:
+        """Called several times a second in the load phase; whether the load may end."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One run to be done; with `workers_at` the master listens there, and the workers come from elsewhere."""
@@ -55,6 +66,8 @@ class Job:
     run_id: str = field(default_factory=new_run_id)
     workers_at: Address | None = None
     metrics: MetricsAt = field(default_factory=MetricsAt)
+    capacity: Search | None = None
+    pilot: "Callable[[Job, FaultSchedule, Timeline], Pilot] | None" = None
 
     @property
     def workers_within_s(self) -> float:
@@ -116,6 +129,7 @@ def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
         clock=this_clock(),
         versions=installed_versions(),
         readings=watch.origin,
+        capacity=job.capacity,
     )
 
 
@@ -129,6 +143,7 @@ class _Conductor:
         self._progress = Progress(job.run, job.plan.slo)
         self._children = Children()
         self._faults = FaultSchedule(job.plan.faults, job.run, self._aim(), self._timeline, self._children)
+        self._pilot = job.pilot(job, self._faults, self._timeline) if job.pilot is not None else None
         self._stopped = False
 
     def _aim(self) -> Aim:
@@ -143,6 +158,8 @@ class _Conductor:
             stack.callback(self._recover)
             stack.enter_context(self._children)
             self._note_counters("before")
+            if self._pilot is not None:
+                self._pilot.take_off()
             self._start_load()
             self._follow_load()
             self._note_counters("after")
@@ -199,6 +216,8 @@ class _Conductor:
         elif self._progress.phase is Phase.LOAD and began_ns is not None:
             self._faults.tick((time.time_ns() - began_ns) / 1e9)
             self._guard()
+            if self._pilot is not None and not self._stopped and self._pilot.tick(self._progress):
+                self._stop_load()
 
     def _guard(self) -> None:
         found = breach(self._job.plan.guards, self._progress, time.time())

@@ -62,6 +62,21 @@ class FaultSchedule:
                 self._start(fault)
         self._collect()
 
+    def begin(self, fault: PlannedFault) -> None:
+        """Starts an experiment now, whatever its time."""
+        self._start(fault)
+
+    def end(self, fault_id: str) -> None:
+        """Asks an experiment to revert now; `runs` tells when it has."""
+        process = self._running[fault_id]
+        if process.poll() is None:
+            process.terminate()
+
+    def runs(self, fault_id: str) -> bool:
+        """Whether an experiment is still running."""
+        self._collect()
+        return fault_id not in self._codes
+
     def _start(self, fault: PlannedFault) -> None:
         self.timeline.write(EventKind.FAULT, fault_id=fault.id, experiment=fault.experiment, state=FaultState.PLANNED)
         log = self.run.logs / f"{fault.id}.log"

@@ -49,10 +49,10 @@ def read_checked(plan: str, profile: str, overrides: Overrides) -> Checked:
     Raises:
         BadInput: with every problem of both.
     """
-    return _checked(*_plan_and_profile(plan, profile, overrides))
+    return check_together(*plan_and_profile(plan, profile, overrides))
 
 
-def _plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Plan, Profile]:
+def plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Plan, Profile]:
     """Both records, or one error with the problems of both."""
     problems: list[Problem] = []
     records: list[Plan | Profile] = []
@@ -70,7 +70,8 @@ def _plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Pl
     return with_planned_mix(checked_plan, checked_profile), checked_profile
 
 
-def _checked(plan: Plan, profile: Profile) -> Checked:
+def check_together(plan: Plan, profile: Profile) -> Checked:
+    """Holds both records against each other and against the journeys. Raises BadInput."""
     check_profile(profile)
     journeys = describe_journeys(profile)
     check_plan(plan, profile, journeys)

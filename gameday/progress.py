@@ -157,8 +157,8 @@ class Progress:
 
     def _take_lag(self, seen: EndpointSecond) -> None:
         for ended in seen.outcomes.values():
-            for buckets in ended.histograms.values():
-                self.lag = self.lag + Histogram.from_sparse(buckets)
+            if "lag" in ended.histograms:
+                self.lag = self.lag + Histogram.from_sparse(ended.histograms["lag"])
 
     def _take_requests(self, second: int, endpoint: Endpoint, seen: EndpointSecond) -> None:
         row = self.seconds.setdefault(second, Second())
@@ -195,6 +195,7 @@ _SENTENCES = {
     EventKind.TARGET: "{process} {state} {reason}",
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
+    EventKind.LEVEL: "{users} users {state} {result} {reason}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
     EventKind.WARNING: "warning: {message}",

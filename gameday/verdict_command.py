@@ -2,8 +2,7 @@
 
 import click
 
-from analysis.__main__ import judge_and_report
-from analysis.terminal import closing_lines
+from analysis.__main__ import judge_and_say
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
 
@@ -14,7 +13,7 @@ def judge_and_print(run: RunDirectory) -> ExitCode:
     Raises:
         RunDirectoryError: the directory has no readable manifest.
     """
-    verdict = judge_and_report(run)
-    for line in closing_lines(verdict, run.path / "report.html"):
+    lines, code = judge_and_say(run)
+    for line in lines:
         click.echo(line)
-    return verdict.exit
+    return code

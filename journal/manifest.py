@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from journal.capacity import Search
 from journal.errors import Problem, RunDirectoryError
 from journal.plan import Plan
 from journal.profile import Profile
@@ -57,7 +58,7 @@ class ReadingsOrigin:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a run was. `command` reproduces it; `created_at_ns` is in epoch nanoseconds."""
+    """What a run was. `command` reproduces it; `created_at_ns` is in epoch nanoseconds; `capacity`: of a search."""
 
     run_id: str
     created_at_ns: int
@@ -69,6 +70,7 @@ class Manifest:
     versions: dict[str, str]
     clock: Clock = field(default_factory=Clock)
     readings: ReadingsOrigin = field(default_factory=ReadingsOrigin)
+    capacity: Search | None = None
     schema: str = SCHEMA
 
 

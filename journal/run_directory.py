@@ -40,6 +40,11 @@ class RunDirectory:
         return self.path / "readings.jsonl"
 
     @property
+    def orders(self) -> Path:
+        """What the conductor of a search for the capacity told the Locust master."""
+        return self.path / "orders.jsonl"
+
+    @property
     def logs(self) -> Path:
         """What the processes of the harness and the embedded target printed."""
         return self.path / "logs"
@@ -48,6 +53,11 @@ class RunDirectory:
     def verdict(self) -> Path:
         """The verdict, written by the analysis."""
         return self.path / "verdict.json"
+
+    @property
+    def capacity(self) -> Path:
+        """What a search for the capacity found, written by the analysis."""
+        return self.path / "capacity.json"
 
     def read_manifest(self) -> Manifest:
         """The manifest. Raises RunDirectoryError."""

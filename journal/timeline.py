@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     COUNTERS = "counters"
     TARGET = "target"
     GUARD = "guard"
+    LEVEL = "level"
     WARNING = "warning"
     INTERRUPTED = "interrupted"
 

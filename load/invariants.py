@@ -48,6 +48,7 @@ class TaskCheck:
         self._context = context
         self._found = Invariant()
         self._unread: dict[str, str] = {}
+        self._seen_open: set[str] = set()
         self._clients: list[Client] = []
 
     def run(self) -> Invariant:
@@ -96,6 +97,7 @@ class TaskCheck:
             return False
         self._unread.pop(task.id, None)
         if body.get("status") != "completed":
+            self._seen_open.add(task.id)
             return False
         for completions in _completions(body):
             self._found.count(violated=completions != 1, example=f"task {task.id} was completed {completions} times")
@@ -104,10 +106,13 @@ class TaskCheck:
     def _overdue(self, pending: list[Task]) -> None:
         limit_s = self._context.profile.task_timeout_s
         for task in pending:
-            if task.id not in self._unread:
+            if task.id in self._seen_open and task.id not in self._unread:
                 example = f"task {task.id} was accepted and is not completed {limit_s:g} s after the load"
                 self._found.count(violated=True, example=example)
         unread = [self._unread[task.id] for task in pending if task.id in self._unread]
+        unasked = sum(task.id not in self._unread and task.id not in self._seen_open for task in pending)
+        if unasked:  # nobody asked: that says nothing about the target but that it is slow
+            self._context.warn(f"{unasked} accepted tasks were not asked for within {limit_s:g} s after the load")
         if unread:
             self._context.warn(f"{len(unread)} accepted tasks could not be read after the load ({unread[0]})")
 

@@ -80,6 +80,13 @@ class Logbook:
         self._failures.clear()
         return taken
 
+    def pauses(self, journey: str, seconds: float) -> None:
+        """Notes that a user is about to pause: with its requests that makes up its time, by Little's law."""
+        if seconds > 0:
+            series = self.recorder.series(Endpoint(Kind.GENERATOR, journey, "think"))
+            series.start()
+            series.end(Outcome.OK, round(seconds * 1e6))
+
     def workflow(self, journey: str, name: str) -> "Timing":
         """Measures an end-to-end series from here on; see `Timing`."""
         return Timing(self, Endpoint(Kind.WORKFLOW, journey, name))

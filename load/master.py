@@ -18,6 +18,7 @@ from journal.arrival_schedule import ArrivalSchedule
 from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
 from journal.manifest import Manifest
+from journal.orders import OrdersTail
 from journal.plan import Arrivals
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
@@ -35,6 +36,7 @@ WORKERS_WITHIN_S = 120.0
 PREPARE_WITHIN_S = 60.0
 CLOSE_WITHIN_S = 25.0
 SPARE_S = 5.0
+ORDERS_EVERY_S = 0.2
 ARRIVALS_BEGIN_AFTER_NS = 1_000_000_000
 FORGET_MISSING_AFTER_BEATS = -30
 
@@ -47,6 +49,7 @@ class Master:
         self._runner = runner
         self._send = send
         self._manifest: Manifest = run.read_manifest()
+        self._orders = OrdersTail(run.orders)
         self._plan = self._manifest.plan
         self.timeline = Timeline(run.timeline)
         self.collector = Collector(run)
@@ -177,7 +180,9 @@ class Master:
                 self.timeline.write(EventKind.CALIBRATION, worker=worker, **answer["calibration"])
 
     def _load(self) -> None:
-        if self._plan.load.arrivals is None:
+        if self._manifest.capacity is not None:
+            self._obey()
+        elif self._plan.load.arrivals is None:
             self._load_users()
         else:
             self._load_arrivals(self._plan.load.arrivals)
@@ -224,6 +229,18 @@ class Master:
             if want != approached:
                 approached = want
                 self._approach(want.users, want.spawn_rate_per_s, want.stage)
+
+    def _obey(self) -> None:
+        """A search for the capacity: the conductor orders level after level, and ends the load like any signal does."""
+        load, began_s = self._plan.load, time.monotonic()
+        elapsed_s = 0.0
+        while not self._stop.is_set() and elapsed_s < load.duration_s:
+            self._enter(phase_at(load, elapsed_s))
+            order = self._orders.newest()
+            if order is not None:
+                self._approach(order.users, order.spawn_rate_per_s, order.level)
+            self._stop.wait(ORDERS_EVERY_S)
+            elapsed_s = time.monotonic() - began_s
 
     def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
         self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)

@@ -107,17 +107,23 @@ class Journey(User):
     # Pauses
 
     def wait_time(self) -> float:
-        """The pause between two tasks, in seconds; Locust calls this."""
+        """The pause between two tasks, in seconds; Locust calls this, and pauses."""
+        seconds = self._think_time_s()
+        self.shared.logbook.pauses(self.journey, seconds)
+        return seconds
+
+    def _think_time_s(self) -> float:
         think = self.shared.plan.load.think_time
         return self.random.uniform(think.min_s, think.max_s)
 
     def think(self) -> None:
         """Pauses as a person does between two steps."""
-        self.pause(self.wait_time())
+        self.pause(self._think_time_s())
 
     def pause(self, seconds: float) -> None:
         """Pauses; a user that was asked to stop goes no further."""
         self._stop_if_asked()
+        self.shared.logbook.pauses(self.journey, seconds)
         if self.http.intended_at_ns > 0:  # a pass that begins with a pause means its first request to come after it
             self.http.intended_at_ns += round(seconds * 1e9)
         gevent.sleep(seconds)

@@ -14,6 +14,11 @@ _SECURITY_HEADERS = [
 ]
 
 
+def is_load(scope: Scope) -> bool:
+    """Whether a request carries the header of a load generator."""
+    return any(name == LOAD_HEADER for name, _ in scope["headers"])
+
+
 class MarkAnswers:
     """Adds `x-served-by` and security headers; while the replica leaves, it also sends the client elsewhere."""
 
@@ -56,7 +61,7 @@ class CountRequests:
             await self._app(scope, receive, send)
 
     async def _count_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = "load" if any(name == LOAD_HEADER for name, _ in scope["headers"]) else "other"
+        kind = "load" if is_load(scope) else "other"
         self._counters.increment(f"{kind}_started")
 
         async def counting_send(message: Message) -> None:

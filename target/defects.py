@@ -4,6 +4,7 @@ A target without defects answers every question with "behave well".
 """
 
 import asyncio
+import heapq
 import random
 import re
 from dataclasses import dataclass, field
@@ -11,8 +12,12 @@ from dataclasses import dataclass, field
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from target.answers import is_load
+
 SYNTAX = """\
   slow:METHOD:PATH:MS:PERCENT  delay PERCENT of the requests of one endpoint by MS milliseconds
+  semaphore:SIZE:MS            the load's calls share SIZE servers in each replica, who take
+                               MS milliseconds for each, in order
   leak:KIB                     keep KIB KiB per request for ever
   lost-task:PERCENT            accept, but never do
   doubled-task:PERCENT         complete and pay twice
@@ -47,6 +52,13 @@ class EvenShare:
 
 
 NEVER = EvenShare(0)
+_SHARES = {
+    "lost-task": "loses_task",
+    "doubled-task": "doubles_task",
+    "errors": "answers_500",
+    "mcp-wrong-id": "mistakes_mcp_id",
+    "mcp-no-result": "forgets_mcp_result",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +71,30 @@ class SlowPath:
     share: EvenShare
 
 
+class Servers:
+    """So many servers who take the same time for each call, first come, first served: capacity SIZE/MS, to be computed.
+
+    When a call's turn ends is fixed as it comes, so that waking up late delays that call alone and takes nothing from
+    the capacity.
+    """
+
+    def __init__(self, size: int, service_s: float) -> None:
+        self._free_at_s = [0.0] * size
+        self._service_s = service_s
+
+    def ends_at_s(self, now_s: float) -> float:
+        """When the call that comes now will have been served."""
+        ends_s = max(now_s, heapq.heappop(self._free_at_s)) + self._service_s
+        heapq.heappush(self._free_at_s, ends_s)
+        return ends_s
+
+
 @dataclass(kw_only=True)
 class Defects:
     """The defects of one process; the defaults are those of a healthy one."""
 
     slow_paths: list[SlowPath] = field(default_factory=list)
+    servers: Servers | None = None
     leak_bytes: int = 0
     loses_task: EvenShare = NEVER
     doubles_task: EvenShare = NEVER
@@ -91,18 +122,12 @@ class Defects:
                 self.slow_paths.append(
                     SlowPath(method=method.upper(), path=_path_pattern(path), delay_s=delay_s, share=share)
                 )
+            case "semaphore", [size, service_ms]:
+                self.servers = Servers(_size(size), _positive(service_ms, "MS") / 1000)
             case "leak", [kib]:
                 self.leak_bytes = int(_positive(kib, "KIB") * 1024)
-            case "lost-task", [percent]:
-                self.loses_task = EvenShare(_percent(percent), phase)
-            case "doubled-task", [percent]:
-                self.doubles_task = EvenShare(_percent(percent), phase)
-            case "errors", [percent]:
-                self.answers_500 = EvenShare(_percent(percent), phase)
-            case "mcp-wrong-id", [percent]:
-                self.mistakes_mcp_id = EvenShare(_percent(percent), phase)
-            case "mcp-no-result", [percent]:
-                self.forgets_mcp_result = EvenShare(_percent(percent), phase)
+            case _, [percent] if name in _SHARES:
+                setattr(self, _SHARES[name], EvenShare(_percent(percent), phase))
             case "ledger", []:
                 self.created_tokens = 1
             case "foreign-task", []:
@@ -127,6 +152,13 @@ def _positive(text: str, what: str) -> float:
     value = float(text)
     if not 0 < value < 1_000_000:
         raise ValueError(f"{what} must be above 0 and below 1,000,000")
+    return value
+
+
+def _size(text: str) -> int:
+    value = int(text)
+    if not 0 < value <= 10_000:
+        raise ValueError("SIZE must be from 1 to 10,000")
     return value
 
 
@@ -159,10 +191,18 @@ class PlantedFaults:
         if self._defects.leak_bytes:
             self._leaked.append(b"\x01" * self._defects.leak_bytes)  # written to, so that the pages are really used
         await self._wait_on_slow_path(scope["method"], scope["path"])
+        await self._wait_for_a_server(scope)
         if scope["path"] not in NEVER_BROKEN_PATHS and self._defects.answers_500():
             await JSONResponse({"detail": "internal server error"}, 500)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    async def _wait_for_a_server(self, scope: Scope) -> None:
+        servers = self._defects.servers
+        if servers is None or not is_load(scope):
+            return
+        now_s = asyncio.get_running_loop().time()
+        await asyncio.sleep(servers.ends_at_s(now_s) - now_s)
 
     async def _wait_on_slow_path(self, method: str, path: str) -> None:
         for slow in self._defects.slow_paths:

@@ -1,10 +1,11 @@
-"""The lane above all plots: the phases of the run, a bar for each fault, and the seconds that are missing."""
+"""The lane above all plots: the phases of the run, a bar for each fault, and seconds that are suspect or missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.charts.canvas import Canvas, TimeAxis
 from analysis.charts.draw import Spec, draw, text_mark
-from analysis.charts.ink import FAIL, GAP, GRID, INK, MUTED, SURFACE
+from analysis.charts.ink import FAIL, GAP, GRID, INK, MUTED, SURFACE, SUSPECT
 
 Mark = dict[str, str | float]
 
@@ -43,6 +44,16 @@ class LanePhase:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """What the lane shows; `suspect` (the generator was) and `gaps` are stretches in seconds since the load began."""
+
+    phases: list[LanePhase]
+    faults: list[LaneFault]
+    suspect: tuple[tuple[float, float], ...] = ()
+    gaps: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Placed:
     row: int
     left: float
@@ -51,29 +62,28 @@ class _Placed:
     align: str
 
 
-def draw_lane(
-    phases: list[LanePhase], faults: list[LaneFault], gaps: list[tuple[float, float]], axis: TimeAxis, canvas: Canvas
-) -> str:
+def draw_lane(lane: Lane, axis: TimeAxis, canvas: Canvas) -> str:
     """The lane as an SVG; a click on a fault's bar leads to its card."""
-    spec = lane_spec(phases, faults, gaps, axis, canvas)
+    spec = lane_spec(lane, axis, canvas)
     place = {"left": canvas.left, "width": canvas.width, "top": 6, "height": spec["height"]}
     span = {"begin": axis.begin_s, "end": axis.end_s}
     return draw(spec, label="Phases and faults", kind=f"plot phases {canvas.name}", data=place | span)
 
 
-def lane_spec(
-    phases: list[LanePhase], faults: list[LaneFault], gaps: list[tuple[float, float]], axis: TimeAxis, canvas: Canvas
-) -> Spec:
+def lane_spec(lane: Lane, axis: TimeAxis, canvas: Canvas) -> Spec:
     """The Vega-Lite spec of the lane."""
-    placed = _place(faults, axis, canvas.width)
+    placed = _place(lane.faults, axis, canvas.width)
     rows = 1 + max((place.row for place in placed), default=0)
-    names = ["phase"] + (["faults"] if faults else []) + [""] * (rows - 2) + (["gaps"] if gaps else [])
+    names = ["phase"] + (["faults"] if lane.faults else []) + [""] * (rows - 2)
+    below = [row for row in (("suspect", "suspect", lane.suspect), ("gaps", "missing", lane.gaps)) if row[-1]]
+    names += [name for name, _, _ in below]
+    first_below = len(names) - len(below)
     layers = [
         _time_axis(axis, canvas),
         _texts("row_names", [_label(name, -8, row) for row, name in enumerate(names)], fill=MUTED, align="right"),
-        *_phases(phases, axis, canvas),
-        *_faults(list(zip(faults, placed, strict=True))),
-        *_gaps(gaps, axis, canvas, rows),
+        *_phases(lane.phases, axis, canvas),
+        *_faults(list(zip(lane.faults, placed, strict=True))),
+        *(_stretches(layer, spans, axis, canvas, first_below + row) for row, (_, layer, spans) in enumerate(below)),
     ]
     return {**canvas.frame(ROW_HEIGHT * len(names)), "layer": [layer for layer in layers if layer["data"]["values"]]}
 
@@ -179,6 +189,6 @@ def _crosses(placed: list[_Placed]) -> Spec:
     return {"name": "crossed_out", "data": {"values": strokes}, "mark": mark, "encoding": _px("x", "x2", "y", "y2")}
 
 
-def _gaps(gaps: list[tuple[float, float]], axis: TimeAxis, canvas: Canvas, row: int) -> list[Spec]:
-    bars = [_bar(axis.place(begin, canvas.width), axis.place(end, canvas.width), row) for begin, end in gaps]
-    return [_bars("missing", bars, fill=GAP, stroke=MUTED, strokeDash=[2, 2])]
+def _stretches(name: str, spans: Sequence[tuple[float, float]], axis: TimeAxis, canvas: Canvas, row: int) -> Spec:
+    bars = [_bar(axis.place(begin, canvas.width), axis.place(end, canvas.width), row) for begin, end in spans]
+    return _bars(name, bars, fill=SUSPECT if name == "suspect" else GAP, stroke=MUTED, strokeDash=[2, 2])

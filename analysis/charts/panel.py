@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.charts.canvas import Canvas, TimeAxis
 from analysis.charts.draw import Spec, draw, text_mark
-from analysis.charts.ink import BAND, GAP, INK, MUTED, TARGET, WARM_UP
+from analysis.charts.ink import BAND, GAP, INK, MUTED, SUSPECT, TARGET, WARM_UP
 from analysis.charts.time_bins import TimeBins
 
 LABEL_HEIGHT = 12
@@ -35,11 +35,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Backdrop:
-    """What lies behind every plot of a run."""
+    """What lies behind every plot of a run; `suspect`: when the generator was, in seconds as the gaps are."""
 
     axis: TimeAxis
     faults: tuple[Window, ...] = ()
     gaps: tuple[tuple[float, float], ...] = ()
+    suspect: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,10 +97,11 @@ def panel_spec(panel: Panel, bins: TimeBins, backdrop: Backdrop, canvas: Canvas)
 
 
 def backdrop_layers(backdrop: Backdrop) -> list[Spec]:
-    """The warm-up, gaps and faults of every plot, from the back to the front; they come without an x channel."""
+    """The warm-up, faults, suspect seconds and gaps of every plot, from the back on; they come without an x channel."""
     bands: list[tuple[str, str, float, Sequence[tuple[float, float]]]] = [
         ("warm_up", WARM_UP, 1, [(backdrop.axis.begin_s, 0.0)] if backdrop.axis.begin_s < 0 else []),
         ("fault_bands", BAND, 1, [(fault.start_s, fault.end_s) for fault in backdrop.faults]),
+        ("suspect", SUSPECT, 0.8, backdrop.suspect),
         ("gaps", GAP, 0.8, backdrop.gaps),
     ]
     layers = [_band(name, colour, opacity, spans) for name, colour, opacity, spans in bands if spans]

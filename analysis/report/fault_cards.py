@@ -64,12 +64,15 @@ def _strip(fault: FaultResult, evidence: Evidence, run: RunAxis) -> tuple[str, D
         (begin_s, end_s, fault.good_share_during),
         (end_s, axis.end_s, fault.good_share_after),
     ]
-    gaps = tuple(gap for gap in run.backdrop.gaps if gap[1] > axis.begin_s and gap[0] < axis.end_s)
+    gaps, suspect = (
+        tuple(span for span in spans if span[1] > axis.begin_s and span[0] < axis.end_s)
+        for spans in (run.backdrop.gaps, run.backdrop.suspect)
+    )
     overlapping = tuple(w for w in run.backdrop.faults if w.end_s > axis.begin_s and w.start_s < axis.end_s)
     strip = draw_strip(
         shares,
         bins,
-        Backdrop(axis, overlapping, gaps),
+        Backdrop(axis, overlapping, gaps, suspect),
         spans,
         target=evidence.manifest.plan.slo.good_share,
         label=f"Good share around {fault.id}",

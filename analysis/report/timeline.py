@@ -9,7 +9,7 @@ import numpy as np
 from analysis.arrivals import arrival_counts
 from analysis.charts.canvas import NARROW, WIDE, TimeAxis
 from analysis.charts.ink import FAIL, GOOD, INK, P50, P95, P99, SERIES, series_colour
-from analysis.charts.lane import WARM_UP_LABEL, LaneFault, LanePhase, draw_lane
+from analysis.charts.lane import WARM_UP_LABEL, Lane, LaneFault, LanePhase, draw_lane
 from analysis.charts.panel import Backdrop, Panel, Series, Window, draw_panel
 from analysis.charts.run_series import cpu_share, errors, good_share, memory_by_role, quantiles_ms
 from analysis.charts.time_bins import TimeBins, gaps_s, time_bins
@@ -67,7 +67,7 @@ class TimelineView:
 
 
 def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
-    """The time axis of a run, its gaps and its faults."""
+    """The time axis of a run, its gaps, its faults and the suspect seconds of the generator."""
     bins = time_bins(evidence.columns, evidence.origin_ns)
     begin_s = min(bins.begin_s, 0.0)
     planned_s = max((fault.planned_s for fault in verdict.faults), default=0.0)
@@ -75,7 +75,8 @@ def run_axis(evidence: Evidence, verdict: Verdict) -> RunAxis:
     injected = [fault for fault in verdict.faults if fault.injected_s is not None]
     windows = tuple(Window(start, end) for start, end in (fault_span(fault, axis) for fault in injected))
     gaps = tuple(gaps_s(evidence.columns, evidence.origin_ns))
-    return RunAxis(bins, Backdrop(axis, windows, gaps))
+    suspect = tuple((window.begin_s, window.end_s) for window in verdict.generator.windows)
+    return RunAxis(bins, Backdrop(axis, windows, gaps, suspect))
 
 
 def fault_span(fault: FaultResult, axis: TimeAxis) -> tuple[float, float]:
@@ -88,8 +89,8 @@ def fault_span(fault: FaultResult, axis: TimeAxis) -> tuple[float, float]:
 
 def timeline_view(evidence: Evidence, verdict: Verdict, run: RunAxis) -> TimelineView:
     """The whole timeline section."""
-    phases, faults = _phases(evidence, run.axis), [_lane_fault(fault, run.axis) for fault in verdict.faults]
-    gaps = list(run.backdrop.gaps)
+    faults = [_lane_fault(fault, run.axis) for fault in verdict.faults]
+    lane = Lane(_phases(evidence, run.axis), faults, run.backdrop.suspect, run.backdrop.gaps)
     panels = (
         _latency(evidence, run.bins),
         _good_share(evidence, run.bins),
@@ -100,8 +101,8 @@ def timeline_view(evidence: Evidence, verdict: Verdict, run: RunAxis) -> Timelin
         _memory(evidence, run.bins),
     )
     return TimelineView(
-        lane_wide=draw_lane(phases, faults, gaps, run.axis, WIDE),
-        lane_narrow=draw_lane(phases, faults, gaps, run.axis, NARROW),
+        lane_wide=draw_lane(lane, run.axis, WIDE),
+        lane_narrow=draw_lane(lane, run.axis, NARROW),
         panels=tuple(view_panel(panel, run) for panel in panels),
     )
 

@@ -64,7 +64,12 @@ class Run:
     no_effect: bool = False
     violated: dict[str, list[str]] = field(default_factory=dict)
     unchecked: tuple[str, ...] = ()
+    slow_seconds: dict[int, float] = field(default_factory=dict)
+    error_seconds: dict[int, float] = field(default_factory=dict)
     lag_ms: float = 3.0
+    stalls_ms: dict[int, float] = field(default_factory=dict)
+    held_back_s: dict[int, float] = field(default_factory=dict)
+    busy: tuple[int, int] = (0, 0)
     generator_cpu: float = 0.4
     generator_limit_cores: float = 0.0
     ceilings_per_s: tuple[float, ...] = (6000.0, 6000.0)
@@ -142,15 +147,16 @@ class Run:
 
     def _frame(self, number: int, second: int, failures: JsonLines) -> Frame:
         loading = second < WARM_UP_S + self.load_s
-        endpoints = {LAG: self._lag()}
+        endpoints = {LAG: self._lag(self.stalls_ms.get(second - WARM_UP_S, 0.0) if number == 0 else 0.0)}
         if loading:
             for endpoint, rate in self.rates.items():
                 endpoints[endpoint] = self._endpoint(endpoint, rate / self.workers, number, second, failures)
         last = second == self._end_s and self.killed_at_s is None
         return Frame(f"worker-{number}", second + 1, T0_S + second, self.users // self.workers, endpoints, last)
 
-    def _lag(self) -> EndpointSecond:
+    def _lag(self, stall_ms: float) -> EndpointSecond:
         lags_us = (self.random.exponential(self.lag_ms / 4.6, 20) * 1000).astype(np.int64)
+        lags_us[0] = max(lags_us[0], round(stall_ms * 1000))
         return EndpointSecond(20, 0, {Outcome.OK: OutcomeSecond(20, {}, {"lag": _buckets(lags_us)})})
 
     def _endpoint(
@@ -158,7 +164,8 @@ class Run:
     ) -> EndpointSecond:
         elapsed = second - WARM_UP_S
         n = int(self.random.poisson(rate))
-        failed = int(self.random.binomial(n, self.errors)) if endpoint.kind is Kind.REQUEST else 0
+        errors = max(self.errors, self.error_seconds.get(elapsed, 0.0))
+        failed = int(self.random.binomial(n, errors)) if endpoint.kind is Kind.REQUEST else 0
         outcomes = {Outcome.OK: self._answers(endpoint, n - failed, elapsed)}
         if failed:
             outcomes[self.error_outcome] = OutcomeSecond(failed, {}, {})
@@ -177,7 +184,7 @@ class Run:
 
     def _answers(self, endpoint: Endpoint, n: int, elapsed: int) -> OutcomeSecond:
         times_us = (self.random.lognormal(np.log(40), 0.5, n) * 1000).astype(np.int64)
-        slow = self.slow.get(endpoint.name, 0.0)
+        slow = max(self.slow.get(endpoint.name, 0.0), self.slow_seconds.get(elapsed, 0.0))
         start = self.throttle_at_s
         if start is not None and start <= elapsed < start + self.throttle_s + self.throttle_aftermath_s:
             slow = max(slow, self.throttle_slow)
@@ -254,9 +261,16 @@ class Run:
                 leaked = self.leak_mib_per_s * second if role == "api" else 0.0
                 level = round((60 + leaked + 3 * (1 - np.exp(-second / 8)) + self.random.normal(0, 0.1)) * MIB)
                 writer.write([_reading(second, subject, role, level, 0.3 * second)])
-            own = _reading(second, "locust-0", "generator", 80 * MIB, self.generator_cpu * second)
-            writer.write([replace(own, cpu_limit_cores=self.generator_limit_cores)])
+            writer.write([self._own_reading(second)])
         writer.close()
+
+    def _own_reading(self, second: int) -> Reading:
+        elapsed = second - WARM_UP_S
+        busy_s = min(max(elapsed - self.busy[0], 0), self.busy[1] - self.busy[0])
+        cpu_s = self.generator_cpu * (second - busy_s) + 0.99 * busy_s
+        own = _reading(second, "locust-0", "generator", 80 * MIB, cpu_s)
+        held_back_s = sum(seconds for at_s, seconds in self.held_back_s.items() if at_s < elapsed)
+        return replace(own, cpu_limit_cores=self.generator_limit_cores, throttled_s=held_back_s)
 
 
 def _reading(second: int, subject: str, role: str, memory: int, cpu_s: float) -> Reading:

@@ -143,3 +143,12 @@ def test_nobody_at_the_base_url_is_told_before_the_load():
         url = context.assignment.base_url
     with pytest.raises(TargetUnreachable, match="nobody answers"):
         SupplyCheck(context_for(url)).before()
+
+
+def test_a_task_that_nobody_had_the_time_to_ask_for_is_not_held_against_the_target():
+    with scene(task_timeout_s=0.0) as (aia, context):
+        aia.answers["/status/once"] = [done(1)]
+        accept(context, "once")
+        found = TaskCheck(context).run()
+    assert (found.checked, found.violated) == (0, 0)
+    assert "1 accepted tasks were not asked for" in context.take_warnings()[0]

@@ -82,7 +82,11 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     readings = read_readings(run.readings)[0]
     assert {series.subject for series in readings} == {"worker-0", "worker-1", "master"}
     assert all((series.cpu_limit_cores > 0).all() for series in readings)
-    lag = [row for row, endpoint in enumerate(columns.endpoints) if endpoint.kind is Kind.GENERATOR]
+    generator = {
+        endpoint.name: row for row, endpoint in enumerate(columns.endpoints) if endpoint.kind is Kind.GENERATOR
+    }
+    assert set(generator) == {"loop lag", "think"}
+    lag = [generator["loop lag"]]
     assert len(columns.histogram(lag, name="lag")) > 300
     assert np.isnan(columns.histogram(lag, name="service").quantile_us(0.5))
     assert f"{sent} " in locusts.log("master")  # Locust's own summary has the same total

@@ -22,6 +22,7 @@ from analysis.verdict import (
     Latency,
     MemoryResult,
     State,
+    SuspectWindow,
     Verdict,
     anchor,
     write_verdict,
@@ -384,10 +385,12 @@ def example_verdict() -> Verdict:
             lag_max_ms=4.9,
             cpu_share_p95=0.31,
             suspect=False,
-            reason="loop lag p99 0.9 ms, limit 20",
+            reason="",
             ceiling=Ceiling(
                 per_s=12_400.0, rate_per_s=310.0, used_share=0.025, service_p50_ms=0.08, service_p99_ms=0.21
             ),
+            windows=(SuspectWindow(begin_s=62.0, end_s=65.0, reason="a loop stood still for 1.2 s"),),
+            left_out_s=3,
         ),
         missing=("worker-1: 7 of 194 frames never arrived (2:00 to 2:07)",),
     )

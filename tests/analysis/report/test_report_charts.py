@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.charts.canvas import NARROW, WIDE, TimeAxis
-from analysis.charts.lane import LaneFault, draw_lane
+from analysis.charts.lane import Lane, LaneFault, draw_lane
 from analysis.charts.panel import Backdrop, Panel, Series, draw_panel, spread
 from analysis.charts.run_series import quantiles_ms
 from analysis.charts.time_bins import TimeBins, gaps_s, time_bins
@@ -108,7 +108,15 @@ def test_the_lane_draws_every_state_of_a_fault_in_its_own_way_and_links_to_its_c
         assert len(marks(svg, "open_ends", "text")) == 1
         assert len(marks(svg, "crossed_out")) == 2
         assert len(marks(svg, "missing", "path")) == 1
+        assert len(marks(svg, "suspect", "path")) == 1
         assert {a.get("href") for a in ET.fromstring(svg).iter("a")} == {f"#fault-f{number}" for number in (1, 2, 3, 4)}
+
+
+def test_suspect_seconds_lie_behind_every_panel_at_their_time(timeline):
+    for view in timeline.panels:
+        if view.wide:
+            (band,) = marks(view.wide, "suspect", "path")
+            assert width(band) == pytest.approx(3 * WIDE.width / 194, abs=0.2)
 
 
 def test_a_strip_shows_the_shares_and_the_estimates_before_during_and_after(example):
@@ -173,7 +181,7 @@ def test_hostile_labels_stay_text_in_a_drawing(canvas):
     values = Series("one", hostile, "var(--ink)", np.arange(1.0, 6.0))
     shown = Panel(id="x", title=hostile, unit="ms", series=(values,))
     svg = draw_panel(shown, bins, Backdrop(TimeAxis(0, 5)), canvas)
-    lane = draw_lane([], [LaneFault("F1", hostile, 1, 2, "effective", "fault-f1")], [], TimeAxis(0, 5), canvas)
+    lane = draw_lane(Lane([], [LaneFault("F1", hostile, 1, 2, "effective", "fault-f1")]), TimeAxis(0, 5), canvas)
     for drawing in (svg, lane):
         root = ET.fromstring(drawing)
         assert not list(root.iter("script"))

@@ -14,7 +14,7 @@ from analysis.report import formats
 from analysis.report.decision import decision_rows, linked_reasons, split_rows
 from analysis.report.page import _json_in_html, html_page
 from analysis.report.target_events import target_events
-from analysis.verdict import State, anchor, read_verdict
+from analysis.verdict import Estimate, State, anchor, read_verdict
 from journal.columns import merge
 from journal.timeline import EventKind
 
@@ -124,6 +124,16 @@ def test_the_page_says_what_share_of_the_generator_was_used_or_why_that_is_not_k
     health = replace(example.verdict.generator, ceiling=None, uncalibrated="1 of 2 workers calibrated")
     html = html_page(example.evidence, replace(example.verdict, generator=health))
     assert "? 1 of 2 workers calibrated" in squeezed(Page(html).text["trust"])
+
+
+def test_the_page_says_which_seconds_were_left_out_why_and_what_that_changed(example):
+    first = replace(example.verdict.gates[0], whole=Estimate(value=0.913))
+    page = Page(html_page(example.evidence, replace(example.verdict, gates=(first, *example.verdict.gates[1:]))))
+    text = squeezed(page.text["trust"])
+    assert "✓ kept up but for 3 seconds, which were left out with all that was measured then" in text
+    assert "1:02 to 1:05: a loop stood still for 1.2 s" in text
+    assert f"{first.subject}, {first.promise}" in text
+    assert "91.3 %" in text
 
 
 def test_what_befell_the_target_stands_under_the_timeline(page):

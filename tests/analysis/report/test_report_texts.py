@@ -35,6 +35,7 @@ def test_the_markdown_says_faults_accounts_and_the_command(example):
     report = example.text("report.md")
     assert "19,456 sent = 19,440 answered + 12 cut + 3 unfinished + 1 lost." in report
     assert "The generator used 2.5 % of what it can do (310 of 12,400 requests/s)." in report
+    assert "3 seconds left out, because the generator was suspect: 1:02 to 1:05 a loop stood still for 1.2 s." in report
     assert "✗ none: it did not bite" in report
     assert example.evidence.manifest.command in report
 

@@ -1,0 +1,174 @@
+"""Judges one level: did the target keep its SLO with so many users, and was it really so many?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from analysis.capacity.littles_law import unexplained_share
+from analysis.evidence import Counts, Evidence, Mask, Window
+from analysis.figures import good_share
+from analysis.generator import generator_health
+from analysis.intervals import CONFIDENCE, ShareInterval, share_interval
+from analysis.slo import decide, samples_needed
+from analysis.verdict import Estimate, State
+from analysis.words import bounds, decimals_for, percent
+from journal.capacity import LOOKS
+from journal.outcomes import Kind
+from journal.timeline import Event, EventKind, FaultState
+
+LEVEL_CONFIDENCE = 1 - (1 - CONFIDENCE) / len(LOOKS)
+"""Of each look's bounds, so that all looks at a level together err no more often than one look at 95 % would."""
+
+MOST_UNEXPLAINED = 0.05
+_USERS_AWAY = 0.02
+ALL = "all requests"
+
+
+class LevelState(StrEnum):
+    """What one visit to a level says. `UNFIT`: nothing about the target, the load was not what it should have been."""
+
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
+    FAIL = "fail"
+    OPEN = "open"
+    UNFIT = "unfit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One visit to a level: `n` users, measured for `seconds` from `begin_s` on (since the load began).
+
+    `good_share` and `p95_ms` are of all requests; `subject` with `subject_share` is what decided, the endpoint nearest
+    to its limit or farthest beyond it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see
+    `analysis.capacity.littles_law`.
+    """
+
+    n: int
+    state: str
+    reason: str
+    begin_s: float
+    seconds: int
+    users: float
+    rate_per_s: float
+    mean_ms: float | None
+    p95_ms: float | None
+    good_share: Estimate
+    subject: str
+    subject_share: Estimate
+    unexplained: float | None = None
+
+    @property
+    def drowned(self) -> bool:
+        """Whether most of what was asked for came late or not at all: more time would only do more harm."""
+        high = self.subject_share.high
+        return self.state == LevelState.FAIL and high is not None and high < 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """Something whose share of bad requests is judged; one that is rare can fail a level, but need not pass."""
+
+    name: str
+    interval: ShareInterval
+    budget: float
+    rare: bool
+
+    @property
+    def state(self) -> State:
+        return decide(self.interval, self.budget)
+
+    @property
+    def distance(self) -> float:
+        """How far the bad share lies above its budget, in budgets."""
+        return (self.interval.value - self.budget) / self.budget
+
+
+def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") -> Visit:
+    """The visit to the level of `n` users that was measured in `window`, with the fault `fault_id` held, if any."""
+    seen = replace(evidence, load=window)
+    within = seen.in_load
+    rows = seen.rows(Kind.REQUEST)
+    subjects = list(_subjects(seen, rows, within))
+    state, decisive = _decided(subjects)
+    doubt = _doubt(seen, window, n, fault_id)
+    pool, seconds = subjects[0], int(np.count_nonzero(within))
+    times = seen.columns.histogram(rows, within=within)
+    known = len(times) > 0
+    return Visit(
+        n=n,
+        state=LevelState.UNFIT if doubt else state,
+        reason=doubt or _words(decisive, seen.manifest.plan.slo.threshold_ms),
+        begin_s=evidence.elapsed_s(window.begin_ns),
+        seconds=seconds,
+        users=float(seen.columns.users[within].mean()) if seconds else 0.0,
+        rate_per_s=pool.interval.samples / seconds if seconds else 0.0,
+        mean_ms=times.mean_us() / 1000 if known else None,
+        p95_ms=times.quantile_us(0.95) / 1000 if known else None,
+        good_share=good_share(pool.interval),
+        subject=decisive.name,
+        subject_share=good_share(decisive.interval),
+        unexplained=unexplained_share(seen),
+    )
+
+
+def _subjects(seen: Evidence, rows: list[int], within: Mask) -> Iterator[_Subject]:
+    """All requests, then each endpoint, then the availability, of which a level is too short to ask for a pass."""
+    slo = seen.manifest.plan.slo
+    budget = 1 - slo.good_share
+    fewest = samples_needed(budget, confidence=LEVEL_CONFIDENCE)
+
+    def counted(name: str, harm: Counts, chosen: list[int], budget: float, needed: float) -> _Subject:
+        n, bad = seen.samples[chosen].sum(axis=0)[within], harm[chosen].sum(axis=0)[within]
+        return _Subject(name, share_interval(bad, n, LEVEL_CONFIDENCE), budget, int(n.sum()) < needed)
+
+    yield counted(ALL, seen.bad, rows, budget, 0)
+    for row in rows:
+        if seen.samples[row][within].any():
+            yield counted(seen.columns.endpoints[row].name, seen.bad, [row], budget, fewest)
+    yield counted("availability", seen.failed, rows, 1 - slo.availability, float("inf"))
+
+
+def _decided(subjects: list[_Subject]) -> tuple[LevelState, _Subject]:
+    """The state of the level and who is to blame; where nobody is, whoever came nearest to it."""
+    for state, level_state in ((State.FAIL, LevelState.FAIL), (State.INCONCLUSIVE, LevelState.OPEN)):
+        found = [s for s in subjects if s.state is state and (state is State.FAIL or not s.rare)]
+        if found:
+            return level_state, max(found, key=lambda subject: subject.distance)
+    return LevelState.PASS, max((s for s in subjects if not s.rare), key=lambda subject: subject.distance)
+
+
+def _doubt(seen: Evidence, window: Window, n: int, fault_id: str) -> str:
+    """Why this level says nothing about the target; empty when it does."""
+    health = generator_health(seen)
+    if health.suspect:
+        return health.reason
+    users = seen.columns.users[seen.in_load]
+    if users.size == 0 or abs(float(users.mean()) - n) > _USERS_AWAY * n:
+        return f"{float(users.mean()) if users.size else 0:.1f} users were there instead of {n}"
+    unexplained = unexplained_share(seen)
+    if unexplained is not None and abs(unexplained) > MOST_UNEXPLAINED:
+        return (
+            f"Little's law leaves {unexplained:.0%} of the users' time unexplained "
+            f"(limit {MOST_UNEXPLAINED:.0%}): the generator did not apply the load"
+        )
+    if fault_id and not _held(seen.events, fault_id, window):
+        return f"the fault {fault_id} was not in force all the time"
+    return ""
+
+
+def _held(events: tuple[Event, ...], fault_id: str, window: Window) -> bool:
+    """Whether a fault's effect was seen before the window began, and the fault was reverted only after its end."""
+    own = [event for event in events if event.kind is EventKind.FAULT and event.data.get("fault_id") == fault_id]
+    seen = any(event.data.get("state") == FaultState.EFFECTIVE and event.at_ns <= window.begin_ns for event in own)
+    over = (event.at_ns for event in own if event.data.get("state") in {FaultState.REVERTED, FaultState.PROVEN})
+    return seen and min(over, default=window.end_ns) >= window.end_ns
+
+
+def _words(subject: _Subject, threshold_ms: float) -> str:
+    estimate, decimals = good_share(subject.interval), decimals_for(1 - subject.budget)
+    if estimate.value is None:
+        return "no request was measured"
+    what = "answered well" if subject.name == "availability" else f"under {threshold_ms:g} ms"
+    known = "" if estimate.low is None else f" ({bounds(estimate, decimals)})"
+    return f"{subject.name}: {percent(estimate.value, decimals)} % {what}{known}"

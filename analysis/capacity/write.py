@@ -1,0 +1,22 @@
+"""Judges a search and writes capacity.json and capacity.html into its run directory."""
+
+from analysis.capacity.judge import judge_capacity
+from analysis.capacity.result import write_result
+from analysis.capacity.terminal import closing_lines
+from journal.errors import Problem, RunDirectoryError
+from journal.exit_codes import ExitCode
+from journal.run_directory import RunDirectory
+
+
+def judge_and_report_capacity(run: RunDirectory) -> tuple[list[str], ExitCode]:
+    """What to print, and the exit code.
+
+    Raises:
+        RunDirectoryError: the directory cannot be read, or nothing can be written there.
+    """
+    _evidence, result = judge_capacity(run)
+    try:
+        write_result(run.capacity, result)
+    except OSError as error:
+        raise RunDirectoryError([Problem(str(run.path), f"cannot be written: {error.strerror}")]) from error
+    return closing_lines(result, run.capacity), result.exit

@@ -1,0 +1,122 @@
+"""`gameday capacity`: from the options to the job of a search."""
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analysis.intervals import FEWEST_BATCHES
+from chaos.experiment import check_settings
+from gameday.capacity.pilot import CapacityPilot, longest_level_s
+from gameday.conductor import Job
+from gameday.inputs import check_together, default_directory, plan_and_profile
+from gameday.options import Overrides
+from journal.capacity import HeldFault, Search
+from journal.errors import BadInput, CommandError, Problem
+from journal.plan import Plan, Stage
+from journal.profile import Profile
+from journal.run_directory import make_run_directory
+
+_END_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """The options of the command; None leaves what plan and profile say."""
+
+    start: int | None
+    most: int | None
+    resolution: float
+    level_s: int
+    settle_s: float
+    max_duration_s: float
+    at_least: int | None
+    experiment: str | None
+    settings: tuple[str, ...]
+
+
+def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, out: Path | None) -> Job:
+    """The job of a search; makes its run directory.
+
+    Raises:
+        BadInput: with every problem of plan, profile and options.
+    """
+    found_plan, found_profile = plan_and_profile(plan, profile, overrides)
+    if not found_plan.load.stages:
+        remedy = "give it a stage of users, the first level"
+        raise CommandError([Problem("plan: load", "a search counts users, and the plan has arrivals", remedy)])
+    search = _search(found_plan, found_profile, wishes)
+    problems = list(_problems(search, found_plan, found_profile, wishes))
+    if problems:
+        raise CommandError(problems)
+    checked = check_together(_searching(found_plan, search), found_profile)
+    return Job(
+        checked.plan,
+        checked.profile,
+        run=make_run_directory(out or default_directory(f"{found_plan.name}-search")),
+        command=("gameday", *sys.argv[1:]),
+        capacity=search,
+        pilot=CapacityPilot,
+    )
+
+
+def _search(plan: Plan, profile: Profile, wishes: Wishes) -> Search:
+    first = plan.load.stages[0]
+    settings = [setting.partition("=") for setting in wishes.settings]
+    held = HeldFault(experiment=wishes.experiment or "", configuration={key: value for key, _, value in settings})
+    return Search(
+        start=wishes.start or first.users,
+        most=wishes.most or profile.limits.max_users,
+        resolution=wishes.resolution,
+        level_s=wishes.level_s,
+        settle_s=wishes.settle_s,
+        max_duration_s=wishes.max_duration_s,
+        spawn_rate_per_s=first.spawn_rate_per_s,
+        at_least=wishes.at_least,
+        fault=held if wishes.experiment else None,
+    )
+
+
+def _problems(search: Search, plan: Plan, profile: Profile, wishes: Wishes) -> Iterator[Problem]:
+    limit = profile.limits.max_users
+    if search.most > limit:
+        remedy = "raise limits.max_users in the profile only if it may carry them"
+        yield Problem("--most", f"{search.most} users are more than the {limit} that the profile allows", remedy)
+    if search.start > search.most:
+        yield Problem("--start", f"{search.start} users are more than --most, {search.most}")
+    if search.level_s < FEWEST_BATCHES:
+        yield Problem(
+            "--level-s", f"{search.level_s} s are too short for an interval", f"give {FEWEST_BATCHES} or more"
+        )
+    if plan.faults:
+        remedy = "name one to hold with --with-fault, or use another plan"
+        yield Problem("plan: faults", "a search holds its fault at every level, it does not schedule any", remedy)
+    if wishes.settings and not wishes.experiment:
+        yield Problem("--set", "sets values of the experiment of --with-fault, and there is none")
+    if wishes.experiment:
+        yield from _fault_problems(wishes.experiment, wishes.settings, profile, longest_level_s(search))
+
+
+def _fault_problems(experiment: str, settings: tuple[str, ...], profile: Profile, held_s: float) -> Iterator[Problem]:
+    """A fault that can be held has a duration; it is set to what a level may take."""
+    try:
+        objection = check_settings(experiment, settings).why_not_on(profile.platform)
+        if objection:
+            yield Problem("--with-fault", objection)
+    except BadInput as error:
+        yield from error.problems
+        return
+    if any(setting.startswith("duration_s=") for setting in settings):
+        yield Problem("--set duration_s", "is set by the search, to as long as a level may take")
+    try:
+        check_settings(experiment, (f"duration_s={held_s:g}",))
+    except BadInput:
+        yield Problem("--with-fault", f"{experiment} cannot be held in force: it has no duration_s")
+
+
+def _searching(plan: Plan, search: Search) -> Plan:
+    """The plan with a load that leaves room for every level there may be."""
+    longest_s = plan.load.warm_up_s + search.max_duration_s + _END_S
+    stage = Stage(users=search.most, spawn_rate_per_s=search.spawn_rate_per_s, duration_s=math.ceil(longest_s))
+    return replace(plan, load=replace(plan.load, stages=(stage,)))
