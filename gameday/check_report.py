@@ -5,12 +5,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gameday.data_files import read_rows
 from gameday.forecast import GateForecast
 from gameday.locust_processes import journeys_folder
 from journal.errors import GamedayError
 from journal.plan import Plan
 from journal.profile import Profile
+from journal.profile_journeys import DataMode
 from probes.target_state import read_target_state
+
+_GIVEN_OUT: dict[DataMode, str] = {
+    "unique": "one for each user",
+    "once": "one for each pass, and each only once",
+    "random": "any of them for each pass",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ def check_lines(checked: Checked) -> Iterator[str]:
     yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
     if load.arrivals is not None:
         yield f"in flight about {checked.in_flight:.0f} passes at the most, {load.arrivals.max_in_flight} are allowed"
+    for name, rows in read_rows(checked.profile, []).items():
+        yield f"data      {name}: {len(rows):,} rows, {_GIVEN_OUT[checked.profile.data[name].mode]}"
     for name, variable in checked.profile.secret_variables().items():
         set_here = "is set" if os.environ.get(variable) else "is not set here"
         yield f"secret    ${{{name}}} from the environment variable {variable}, which {set_here}"

@@ -26,7 +26,7 @@ from journal.manifest import Manifest, installed_versions, this_clock, this_mach
 from journal.plan import Plan
 from journal.profile import Profile
 from journal.run_directory import RunDirectory, new_run_id
-from journal.timeline import Event, EventKind, Phase, Timeline
+from journal.timeline import Event, EventKind, Phase, Timeline, read_timeline
 from probes.counters import read_counters
 from probes.health import is_ready
 from probes.http_calls import Trust
@@ -192,17 +192,17 @@ class _Conductor:
                 self._timeline.write(EventKind.WARNING, message="the load did not end in time and was ended")
                 end(master, patience_s=REVERT_PATIENCE_S)
         if master.returncode == ExitCode.BAD_INPUT:
-            raise BadInput(self._last_warning())
+            raise BadInput(self._refusal())
         if master.returncode != 0:
             raise HarnessDefect(
                 f"the Locust master ended with code {master.returncode}; see {self._run.logs}/master.log"
             )
 
-    def _last_warning(self) -> str:
-        """What the master said last: why it could not do what plan and profile want."""
-        self._view.refresh(self._progress, self._progress.refresh())
-        said = [message for _, message in self._progress.messages if message.startswith("warning: ")]
-        return said[-1].removeprefix("warning: ") if said else "the load refused the plan or the profile"
+    def _refusal(self) -> str:
+        """Why the master could not do what plan and profile want."""
+        events, _ = read_timeline(self._run.timeline)
+        said = [str(event.data["message"]) for event in events if event.data.get("exit_code") == ExitCode.BAD_INPUT]
+        return said[0] if said else f"the load refused the plan or the profile; see {self._run.logs}/master.log"
 
     def _tick(self) -> None:
         time.sleep(TICK_S)

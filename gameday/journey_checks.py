@@ -1,7 +1,7 @@
 """What no single field of a profile's journeys shows: names that nobody makes, patterns that cannot be read."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,16 @@ from gameday.yaml_file import Place
 from journal.json_paths import JsonPath, PathError
 from journal.plan import ThinkTime
 from journal.profile import Profile
-from journal.profile_journeys import BUILT_INS, Expected, Extraction, JsonRule, ProfileJourney, RequestStep
+from journal.profile_journeys import (
+    BUILT_INS,
+    RESERVED,
+    Expected,
+    Extraction,
+    JsonRule,
+    ProfileJourney,
+    RequestStep,
+    data_in,
+)
 from journal.templates import WORD, TemplateError, parsed, template_names
 
 _JOURNEY = re.compile(r"[a-z][a-z0-9_-]{0,40}")
@@ -24,15 +33,20 @@ Found = tuple[Place, str, str]
 """Where something is wrong, what, and what to do instead."""
 
 
-def journey_problems(profile: Profile) -> Iterator[Found]:
-    """Everything that is wrong with the journeys of a profile, and with the secrets that they name."""
+def journey_problems(profile: Profile, columns: Mapping[str, Collection[str]]) -> Iterator[Found]:
+    """Everything that is wrong with a profile's journeys, and with the secrets and columns of data that they name."""
     yield from _secret_problems(profile.secrets)
+    for name in profile.data:
+        if name in RESERVED or not re.fullmatch(WORD, name):
+            yield ("data", name), "is no name for test data", f"use a word other than {', '.join(sorted(RESERVED))}"
     known = {*BUILT_INS, *profile.secret_variables()}
+    known |= {f"{name}.{column}" for name, there in columns.items() for column in there}
     for name, journey in profile.journeys.items():
         place: Place = ("journeys", name)
         if not _JOURNEY.fullmatch(name):
             yield place, "is no name for a journey", "use up to 41 small letters, digits, - and _; a letter first"
-        yield from _Check(place, set(known)).journey(journey)
+        yield from _Check(place, set(known), unread=set(profile.data) - set(columns)).journey(journey)
+        yield from _login_data_problems(place, profile, journey)
 
 
 def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Found]:
@@ -45,13 +59,22 @@ def _secret_problems(secrets: Mapping[str, str]) -> Iterator[Found]:
             yield place, "is not the name of an environment variable", "secrets never stand in a profile"
 
 
+def _login_data_problems(place: Place, profile: Profile, journey: ProfileJourney) -> Iterator[Found]:
+    """A login that is renewed cannot use up rows of which each pass has one."""
+    for name in data_in(journey.on_start, profile.data) if journey.on_start else ():
+        if profile.data[name].mode == "once":
+            what = f"uses {name}, of which each pass takes a row of its own"
+            yield (*place, "on_start"), what, "use data of the mode unique or random"
+
+
 @dataclass
 class _Check:
-    """Goes along a journey; `known` are the names that templates may use so far."""
+    """Goes along a journey; `known` are the names that templates may use so far, `unread` data of unknown columns."""
 
     place: Place
     known: set[str]
     optional: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
     def journey(self, journey: ProfileJourney) -> Iterator[Found]:
         yield from self._variables(journey.variables)
@@ -161,6 +184,8 @@ class _Check:
             yield place, str(error), ""
             return
         for name in sorted(set(names) - self.known):
+            if name.partition(".")[0] in self.unread:
+                continue
             if name in self.optional:
                 what = f"${{{name}}} is extracted by a request that does not happen in each pass"
                 yield place, what, "give it a first value under `variables`"

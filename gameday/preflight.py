@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 
 from chaos.experiment import check_settings
 from gameday.cluster.names import NAMED, is_namespace
+from gameday.data_files import read_rows
 from gameday.forecast import JourneyForecast, expected_in_flight, user_shares
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import MODEL_CONTEXT_PATH, Profile
+from journal.profile_journeys import data_in
 
 
 def check_profile(profile: Profile) -> None:
@@ -70,6 +72,7 @@ def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) ->
     """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
     problems = [*_journey_problems(plan, journeys), *_path_problems(plan, profile, journeys)]
     problems += [*_limit_problems(plan, profile, journeys), *_fault_problems(plan, profile)]
+    problems += _data_problems(plan, profile)
     if problems:
         raise PlanError(problems)
 
@@ -123,6 +126,18 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
 def _roomy(needed: float) -> int:
     """So many places that random arrivals find one free, nearly always."""
     return math.ceil(needed + 4 * math.sqrt(needed)) + 1
+
+
+def _data_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
+    """Of data that each user has a row of, there has to be one for each user that a worker may have."""
+    shares, load = user_shares(plan), plan.load
+    for name, rows in read_rows(profile, []).items():
+        using = [journey for journey in profile.journeys if name in data_in(profile.journeys[journey], profile.data)]
+        users = math.ceil(load.peak_users * sum(shares.get(journey, 0.0) for journey in using))
+        needed = math.ceil(users / load.workers) * load.workers
+        if profile.data[name].mode == "unique" and len(rows) < needed:
+            what = f"has {len(rows):,} rows for {users:,} users, shared by {load.workers} workers"
+            yield Problem(f"profile: data.{name}", what, f"give at least {needed:,}, or use the mode random")
 
 
 def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:

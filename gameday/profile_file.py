@@ -1,8 +1,10 @@
 """A profile as a record, with all problems of its file at once: those of single fields and those of the whole."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from gameday.data_files import read_rows, with_absolute_files
 from gameday.journey_checks import journey_problems
 from gameday.yaml_file import Document, validate
 from journal.errors import Problem, ProfileError
@@ -23,10 +25,13 @@ def read_profile(document: Document) -> Profile:
         problems += error.problems
     readable = profile or _readable_part(document)
     if readable is not None:
-        problems += [Problem(document.where(place), *said) for place, *said in journey_problems(readable)]
-    if profile is None or problems:
+        readable = with_absolute_files(readable, Path(document.path).parent)
+        rows = read_rows(readable, problems, document.where)
+        columns = {name: tuple(rows[name][0]) for name in rows if rows[name]}
+        problems += [Problem(document.where(place), *said) for place, *said in journey_problems(readable, columns)]
+    if profile is None or problems or readable is None:
         raise ProfileError(problems)
-    return profile
+    return readable
 
 
 def _readable_part(document: Document) -> Profile | None:

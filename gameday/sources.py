@@ -40,6 +40,11 @@ def text_of(name: str, kind: str) -> str:
     return _find(name, kind, BadInput).read_text(encoding="utf-8")
 
 
+def folder_of(name: str, kind: str) -> Path:
+    """The folder of a plan or profile that could be loaded."""
+    return _find(name, kind, BadInput).parent
+
+
 def packaged(kind: str) -> dict[str, Path]:
     """Name → file of everything of a kind ("plan", "profile") that comes with the harness."""
     folder = Path(str(resources.files(f"gameday.{kind}s")))

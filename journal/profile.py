@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Len
 
 from journal.plan import FORBID_UNKNOWN, Plan
-from journal.profile_journeys import ProfileJourney
+from journal.profile_journeys import DataSet, ProfileJourney
 
 AIA_MIX = {"auth": 1, "model_control": 2, "agents": 2}
 
@@ -118,6 +118,7 @@ class Profile:
     paths: dict[str, str] = field(default_factory=dict)
     ready_path: str | None = None
     secrets: dict[str, str] = field(default_factory=dict)
+    data: dict[str, DataSet] = field(default_factory=dict)
     journeys: dict[str, ProfileJourney] = field(default_factory=dict)
 
     @property

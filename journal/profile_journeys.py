@@ -3,7 +3,10 @@
 Texts of requests and of what is expected are templates (`journal.templates`), places in JSON are `journal.json_paths`.
 """
 
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Len
@@ -135,6 +138,25 @@ class ProfileJourney:
         return sum(times * think_time.mean_s for times, think_time in pauses if think_time is not None)
 
 
+DataMode = Literal["unique", "once", "random"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Test data, from a file or as rows: one row for each user, each row for one pass only, or any row by chance."""
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    file: str = ""
+    rows: tuple[dict[str, Any], ...] = ()
+    mode: DataMode = "unique"
+
+
+_NAMES = re.compile(r"\$\{([\w.-]+)\}")
+
+RESERVED = {"secrets", "random", "now", "user"}
+"""What no set of data may be called, since names of templates begin with it."""
+
 BUILT_INS = {
     "random.uuid": "a new UUID each time",
     "random.int": "a number from 0 to 2,147,483,647, another each time",
@@ -144,3 +166,14 @@ BUILT_INS = {
     "user.worker": "the number of the user's worker, from 0",
 }
 """What templates may name without anybody having made it. Chance comes from the plan's seed."""
+
+
+def names_in(journey: "ProfileJourney | Login | RequestStep") -> set[str]:
+    """Every name that templates anywhere in a part of a journey use."""
+    return set(_NAMES.findall(json.dumps(asdict(journey), default=str, ensure_ascii=False)))
+
+
+def data_in(part: "ProfileJourney | Login", data: Iterable[str]) -> list[str]:
+    """Which of these sets of data a journey uses, or a part of it."""
+    named = {name.partition(".")[0] for name in names_in(part)}
+    return [name for name in data if name in named]

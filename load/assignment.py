@@ -1,6 +1,6 @@
 """What a worker is told when it joins: who it is, which run this is, what to do, and against what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from journal.plan import Plan
@@ -10,7 +10,10 @@ from journal.records import from_json, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """The orders of one worker; `index` counts from 0: the one that the worker brought along, else as they joined."""
+    """The orders of one worker; `index` counts from 0: the one that the worker brought along, else as they joined.
+
+    `data` are the rows of test data that this worker's users may take, by the name of their set.
+    """
 
     run_id: str
     worker: str
@@ -18,6 +21,7 @@ class Assignment:
     base_url: str
     plan: Plan
     profile: Profile
+    data: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict, repr=False)
 
     def encode(self) -> dict[str, Any]:
         """The assignment as a message."""

@@ -9,6 +9,7 @@ from journal.profile import with_planned_mix
 from load.accounts import Accounts
 from load.arrivals.open_model import OpenModel
 from load.assignment import Assignment
+from load.described.data import Data
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder
@@ -29,6 +30,8 @@ class RunContext:
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()
         self.secrets = Secrets(assignment.profile)
+        self.data = Data(assignment.profile, assignment.data)
+        self.failure = ""
         self.user_numbers = count()
         self.stopping = False
         self._warnings: list[str] = []
@@ -47,6 +50,10 @@ class RunContext:
     def new_random(self) -> random.Random:
         """A generator of its own for one user, so that a run can be repeated with the same choices."""
         return random.Random(self._random.random())
+
+    def fail(self, why: str) -> None:
+        """The run cannot go on as the profile wants it; the worker tells the master, who ends it."""
+        self.failure = self.failure or why
 
     def warn(self, message: str) -> None:
         """Says something once to whoever reads the timeline."""

@@ -15,6 +15,7 @@ from locust.exception import RPCError
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_STOPPED, MasterRunner, Runner
 
 from journal.arrival_schedule import ArrivalSchedule
+from journal.data_rows import Row
 from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
 from journal.manifest import Manifest
@@ -25,9 +26,10 @@ from journal.timeline import EventKind, Phase, Timeline
 from load.arrivals.leases import Leases
 from load.assignment import Assignment
 from load.collector import Collector
+from load.described.data import rows_of, share_of
 from load.dispatcher import Dispatcher, Goal
 from load.health import ProcessWatch
-from load.messages import ACK, ASSIGNMENT, HELLO, READY, REPORT, RESULT, Command, Send
+from load.messages import ACK, ASSIGNMENT, FAILED, HELLO, READY, REPORT, RESULT, Command, Send
 from load.reporter import Parcel
 from load.roster import Member, Roster
 from load.schedule import Want, phase_at, turning_points_s, wanted
@@ -51,6 +53,7 @@ class Master:
         self._manifest: Manifest = run.read_manifest()
         self._orders = OrdersTail(run.orders)
         self._plan = self._manifest.plan
+        self._rows = rows_of(self._manifest.profile)
         self.timeline = Timeline(run.timeline)
         self.collector = Collector(run)
         self.roster = Roster(self._tell, self.timeline)
@@ -69,6 +72,7 @@ class Master:
         self._runner.register_message(REPORT, self._on_report)
         self._runner.register_message(RESULT, self._on_result)
         self._runner.register_message(READY, self._on_ready)
+        self._runner.register_message(FAILED, self._on_failed)
         self._environment.events.spawning_complete.add_listener(lambda **_: self._locust_is_ready.set())
         gevent.spawn(self._run, partial(self._gather, expected_workers, within_s or WORKERS_WITHIN_S))
 
@@ -95,8 +99,13 @@ class Master:
             base_url=self._manifest.base_url,
             plan=self._plan,
             profile=self._manifest.profile,
+            data={name: tuple(map(dict, rows)) for name, rows in self._share(member.index).items()},
         )
         self._tell(ASSIGNMENT, assignment.encode(), msg.node_id)
+
+    def _share(self, index: int) -> dict[str, list[Row]]:
+        """The test data of one worker."""
+        return share_of(self._manifest.profile, self._rows, index, self._plan.load.workers)
 
     def _wanted_index(self, msg: Any) -> int:
         """The number that the worker brought along, else its place in the order in which workers joined."""
@@ -126,6 +135,13 @@ class Master:
         member = self.roster.heard(msg.node_id)
         if member is not None:
             member.free_users = int(msg.data["free"])
+
+    def _on_failed(self, msg: Any, **_: Any) -> None:
+        """A worker cannot go on as the profile wants it."""
+        member = self.roster.heard(msg.node_id)
+        if member is not None and not self._stop.is_set():
+            self._fail(ExitCode.BAD_INPUT, f"{member.name}: {msg.data['error']}")
+            self.stop()
 
     # The run
 
@@ -157,7 +173,7 @@ class Master:
     def _fail(self, code: ExitCode, message: str) -> None:
         self.exit_code = gravest(self.exit_code, code)
         self.message = self.message or message
-        self.timeline.write(EventKind.WARNING, message=message)
+        self.timeline.write(EventKind.WARNING, message=message, exit_code=int(code))
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:

@@ -8,6 +8,7 @@ COMMAND     master → worker  {"command": `Command`}     sent again until answe
 RESULT      worker → master  {"command": …, "data": {…}}
 READY       worker → master  {"free": n}                of an open model: users who wait for their first pass
 LEASE       master → worker  {"begin_ns": …, "shares": […], "until_ns": …}      sent again and again, each time anew
+FAILED      worker → master  {"error": …}               sent each second until the load ends
 """
 
 from enum import StrEnum
@@ -21,6 +22,7 @@ COMMAND = "gameday-command"
 RESULT = "gameday-result"
 READY = "gameday-ready"
 LEASE = "gameday-lease"
+FAILED = "gameday-failed"
 
 
 class Command(StrEnum):

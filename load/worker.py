@@ -28,7 +28,7 @@ from load.forecast import forecasts
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
 from load.logbook import Invariant
-from load.messages import ACK, ASSIGNMENT, COMMAND, HELLO, LEASE, READY, REPORT, RESULT, Command, Send
+from load.messages import ACK, ASSIGNMENT, COMMAND, FAILED, HELLO, LEASE, READY, REPORT, RESULT, Command, Send
 from load.mix import any_signs_up, journeys_of
 from load.reporter import Reporter
 
@@ -157,6 +157,8 @@ class Worker:
             context.warn("the kernel stamps no received data here: latencies of this worker contain its own delay")
         while True:
             gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
+            if context.failure and not context.stopping:
+                self._tell(FAILED, {"error": context.failure})
             self._report(context, context.logbook.recorder.seal(self._runner.user_count), [watch.read()])
 
     def _report(self, context: RunContext, frames: list[Frame], readings: list[Reading]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gameday.check_report import Checked
+from gameday.cluster.data_files import data_files
 from gameday.cluster.finding import find_run, local_directory, plan_of
 from gameday.cluster.kubectl import Kubectl
 from gameday.cluster.ledgers import recover_all_in
@@ -108,6 +109,7 @@ def run(
             target_namespace=checked.profile.platform.cluster.namespace,
             plan=text_of(plan, "plan"),
             profile=text_of(profile, "profile"),
+            data=data_files(profile, checked.profile),
             workers=checked.plan.load.workers,
             image=image,
             overlay=overlay,
@@ -173,6 +175,7 @@ def render_command(
         target_namespace=checked.profile.platform.cluster.namespace,
         plan=text_of(plan, "plan"),
         profile=text_of(profile, "profile"),
+        data=data_files(profile, checked.profile),
         workers=checked.plan.load.workers,
         image=image,
         overlay=overlay,

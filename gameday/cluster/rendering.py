@@ -5,8 +5,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class Wanted:
 
     `image` replaces the harness's own everywhere; None leaves that of the manifests. `overlay` is a folder with a
     kustomization over `k8s/base`; None stands for the base itself. `own_secret`: the run brings its own credentials,
-    otherwise its pods use the Secret `credentials` of the namespace, if there is one.
+    otherwise its pods use the Secret `credentials` of the namespace, if there is one. `data`: the content of the
+    profile's files of test data, by their names.
     """
 
     names: RunNames
@@ -41,6 +42,7 @@ class Wanted:
     overlay: Path | None = None
     node_readings: bool = False
     own_secret: bool = False
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 def manifests_folder() -> Path:
@@ -58,6 +60,8 @@ def render(kubectl: Kubectl, wanted: Wanted) -> list[Json]:
     try:
         (folder / "plan.yaml").write_text(wanted.plan, encoding="utf-8")
         (folder / "profile.yaml").write_text(wanted.profile, encoding="utf-8")
+        for name, text in wanted.data.items():
+            (folder / name).write_text(text, encoding="utf-8")
         (folder / "kustomization.yaml").write_text(json.dumps(_kustomization(wanted, folder)), encoding="utf-8")
         rendered = kubectl.call("kustomize", str(folder))
     finally:
@@ -74,7 +78,7 @@ def _kustomization(wanted: Wanted, folder: Path) -> dict[str, Any]:
     generated = {
         "name": "plan",
         "namespace": NAMESPACE,
-        "files": ["plan.yaml", "profile.yaml"],
+        "files": ["plan.yaml", "profile.yaml", *wanted.data],
         "options": {"disableNameSuffixHash": True, "labels": {PART_OF: HARNESS, COMPONENT: "plan"}},
     }
     components = [packaged / "components" / "node-readings"] if wanted.node_readings else []

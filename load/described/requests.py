@@ -1,10 +1,10 @@
 """One step of a described journey: its request, made from templates that are read once, and the judge of its answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from journal.plan import ThinkTime
-from journal.profile_journeys import ProfileJourney, RequestStep
+from journal.profile_journeys import ProfileJourney, RequestStep, data_in
 from journal.templates import Template, as_text, filled, parsed
 from load.described.answers import Judge
 from load.described.values import Values
@@ -53,7 +53,10 @@ def _texts(templates: Mapping[str, Any], values: Values) -> dict[str, str]:
 class Way:
     """A described journey, ready to be gone."""
 
-    def __init__(self, journey: ProfileJourney, think_time: ThinkTime, hide: Callable[[str], str]) -> None:
+    def __init__(
+        self, journey: ProfileJourney, data: Iterable[str], think_time: ThinkTime, hide: Callable[[str], str]
+    ) -> None:
+        self.data = data_in(journey, data)
         self.variables = dict(journey.variables)
         self.think_time = journey.think_time or think_time
         login = journey.on_start

@@ -7,16 +7,19 @@ from typing import Any, ClassVar
 
 from locust.env import Environment
 
+from journal.data_rows import Row
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
 from journal.profile import Profile
-from journal.profile_journeys import ProfileJourney
+from journal.profile_journeys import DataMode, ProfileJourney
+from load.described.data import RanOut, named
 from load.described.requests import Request, Way
 from load.described.values import Values
 from load.flow import flow
 from load.user import Journey, journey_name
 
 RENEWAL = "login renewal"
+_END_LOOKED_FOR_EVERY_S = 0.2
 
 
 class DescribedJourney(Journey):
@@ -34,6 +37,7 @@ class DescribedJourney(Journey):
         super().__init__(environment)
         self._way = self._read_way()
         self._number = next(self.shared.user_numbers)
+        self._rows: dict[str, Row] = {}
         self._known = self._at_first()
         self._login_ends_s = float("inf")
 
@@ -41,12 +45,46 @@ class DescribedJourney(Journey):
         """The way of this class, read by its first user."""
         cls = type(self)
         if cls.way is None:
-            cls.way = Way(self.description, self.shared.plan.load.think_time, self.shared.secrets.hide)
+            shared = self.shared
+            think_time, hide = shared.plan.load.think_time, shared.secrets.hide
+            cls.way = Way(self.description, shared.profile.data, think_time, hide)
         return cls.way
 
     def _at_first(self) -> Values:
         user = {"user.number": self._number, "user.worker": self.shared.assignment.index}
-        return Values(self.random, {**self._way.variables, **self.shared.secrets.values, **user})
+        known = Values(self.random, {**self._way.variables, **self.shared.secrets.values, **user})
+        for name, row in self._rows.items():
+            known.update(named(name, row))
+        return known
+
+    def _with_rows(self, known: Values, *modes: DataMode) -> Values:
+        """The values and a new row of each set of data that is given out anew for each pass."""
+        values = known.copy()
+        for name in self._way.data:
+            if self.shared.data.mode(name) in modes:
+                values.update(named(name, self._take(name)))
+        return values
+
+    def on_start(self) -> None:
+        """Takes the rows that are this user's own, then logs in."""
+        own = [name for name in self._way.data if self.shared.data.mode(name) == "unique"]
+        self._rows = {name: self._take(name) for name in own}
+        super().on_start()
+
+    def on_stop(self) -> None:
+        """Leaves its rows to others and closes the connection."""
+        for name, row in self._rows.items():
+            self.shared.data.give_back(name, row)
+        super().on_stop()
+
+    def _take(self, name: str) -> Row:
+        """A row; when there is none, the run is over, and this user waits for its end."""
+        try:
+            return self.shared.data.take(name, self.random)
+        except RanOut as error:
+            self.shared.fail(str(error))
+            while True:
+                self.pause(_END_LOOKED_FOR_EVERY_S)
 
     def enter(self) -> None:
         """Does the steps of the login, which are not counted; the values that they extract are known from then on.
@@ -54,7 +92,7 @@ class DescribedJourney(Journey):
         Raises:
             TargetUnreachable: one of them was not answered as expected.
         """
-        values = self._at_first()
+        values = self._with_rows(self._at_first(), "random")
         client = self.shared.connect()
         try:
             for request in self._way.login:
@@ -75,7 +113,7 @@ class DescribedJourney(Journey):
     def go(self) -> None:
         """One pass."""
         self._renew()
-        values = self._known.copy()
+        values = self._with_rows(self._known, "once", "random")
         for request in self._due():
             if not self._done_well(request, values):
                 return

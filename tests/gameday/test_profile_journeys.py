@@ -7,13 +7,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gameday.cluster.data_files import data_files
 from gameday.cluster.starting import credential_names
 from gameday.forecast import describe_journeys
 from gameday.preflight import check_plan
 from gameday.sources import load_profile
+from journal.data_rows import MOST_BYTES
 from journal.errors import PlanError, ProfileError
 from journal.plan import Load, Plan, Stage, ThinkTime
-from journal.profile import AIA_MIX, Profile, planned_mix
+from journal.profile import AIA_MIX, Profile, planned_mix, with_planned_mix
 from journal.records import from_json, to_json
 
 GOOD = """\
@@ -204,3 +206,80 @@ def test_any_structure_of_a_journey_is_read_or_refused_with_a_reason(tmp_path_fa
         load_profile(str(path))
     except ProfileError as error:
         assert error.problems
+
+
+DATA = """\
+name: shop
+data:
+  people: {file: people.csv}
+  orders: {rows: [{id: 1}, {id: 2}], mode: once}
+journeys:
+  j:
+    on_start: {steps: [{path: /login, json: {email: "${people.email}"}}]}
+    steps: [{path: "/orders/${orders.id}", query: {again: "${people.email}"}}]
+"""
+
+
+def people(folder: Path, number: int = 10) -> None:
+    (folder / "people.csv").write_text("email\n" + "".join(f"p{n}@x\n" for n in range(number)))
+
+
+def test_test_data_lies_beside_the_profile_and_its_columns_are_names(tmp_path: Path) -> None:
+    people(tmp_path)
+    profile = profile_of(DATA, tmp_path)
+    assert profile.data["people"].file == str(tmp_path / "people.csv")
+    assert data_files(str(tmp_path / "profile.yaml"), profile) == {"people.csv": (tmp_path / "people.csv").read_text()}
+    assert "p1@x" not in str(to_json(profile))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("file: people.csv", "file: nobody.csv"), "nobody.csv: cannot be read: No such file"),
+        (("file: people.csv", "file: people.xlsx"), "people.xlsx: is neither .csv nor .jsonl"),
+        (
+            ("{file: people.csv}", "{file: people.csv, rows: [{email: x}]}"),
+            "3: data.people: has to have either a file or",
+        ),
+        (("{file: people.csv}", "{}"), "3: data.people: has to have either a file or"),
+        (("[{id: 1}, {id: 2}]", "[{id: 1}, {no: 2}]"), "4: data.orders.rows[1]: has other keys than the first row"),
+        (('people.email}"}}]', 'people.name}"}}]'), "nobody makes ${people.name} before this; known are: people"),
+        (('people.email}"}}]', 'orders.id}"}}]'), "on_start: uses orders, of which each pass takes a row of its own"),
+        (("mode: once", "mode: twice"), "data.orders.mode: input should be 'unique', 'once' or 'random'"),
+    ],
+)
+def test_test_data_that_cannot_be_used_is_refused(change: tuple[str, str], said: str, tmp_path: Path) -> None:
+    people(tmp_path)
+    (problem,) = problems_of(DATA.replace(*change, 1), tmp_path)
+    assert said in problem
+
+
+def test_the_names_of_test_data_are_not_those_that_templates_have_already(tmp_path: Path) -> None:
+    text = DATA.replace("orders:", "random:", 1).replace("orders.id", "random.id")
+    people(tmp_path)
+    assert "4: data.random: is no name for test data" in problems_of(text, tmp_path)[0]
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("email\n" + "x" * MOST_BYTES)
+    assert "is too large: all test data together may have 8 MiB" in problems_of(DATA, tmp_path)[0]
+
+
+def test_fewer_rows_than_users_are_refused_before_the_start(tmp_path: Path) -> None:
+    people(tmp_path, 9)
+    profile = profile_of(DATA, tmp_path)
+    with pytest.raises(PlanError, match=r"data.people: has 9 rows for 10 users, shared by 2 workers; give at least 10"):
+        check_plan(with_planned_mix(PLAN, profile), profile, describe_journeys(profile))
+    people(tmp_path, 10)
+    check_plan(with_planned_mix(PLAN, profile), profile, describe_journeys(profile))
+
+
+def test_test_data_that_could_not_lie_beside_the_profile_in_a_cluster_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    people(tmp_path / "more")
+    profile = profile_of(DATA.replace("people.csv", "more/people.csv"), tmp_path)
+    with pytest.raises(ProfileError, match="does not lie beside the profile"):
+        data_files(str(tmp_path / "profile.yaml"), profile)
+    (tmp_path / "people.csv").write_text("email\n" + "p@x\n" * 300_000)
+    with pytest.raises(ProfileError, match="has more than 768 KiB"):
+        data_files(str(tmp_path / "profile.yaml"), profile_of(DATA, tmp_path))

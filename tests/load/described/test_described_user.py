@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 import uuid
 from dataclasses import replace
@@ -11,7 +12,7 @@ from journal.manifest import write_manifest
 from journal.outcomes import Kind, Outcome
 from journal.plan import ThinkTime
 from journal.profile import Profile
-from journal.profile_journeys import Expected, Extraction, JsonRule, Login, ProfileJourney, RequestStep
+from journal.profile_journeys import DataSet, Expected, Extraction, JsonRule, Login, ProfileJourney, RequestStep
 from journal.timeline import EventKind
 from load.described.requests import Request, Way
 from load.described.values import Values
@@ -93,6 +94,61 @@ def test_a_run_of_described_journeys_counts_what_the_target_saw_and_asks_nothing
     assert [path for path in run.path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()] == []
 
 
+def with_profile(run, **changes):
+    """The run with a profile that is changed before anybody has read it."""
+    manifest = run.read_manifest()
+    run.manifest.unlink()
+    write_manifest(run.manifest, replace(manifest, profile=replace(manifest.profile, **changes)))
+
+
+def emails_in(run, name):
+    return [line["detail"] for line in map(json.loads, run.failures.read_text().splitlines()) if line["name"] == name]
+
+
+def test_no_row_of_test_data_is_used_by_two_users_or_twice_where_it_must_not_be(target, make_run, locusts, tmp_path):
+    (tmp_path / "people.csv").write_text("email\n" + "".join(f"p{number}@example.com\n" for number in range(20)))
+    data = {
+        "people": DataSet(file=str(tmp_path / "people.csv")),
+        "tickets": DataSet(rows=tuple({"n": number} for number in range(4000)), mode="once"),
+        "colours": DataSet(rows=({"name": "red"}, {"name": "blue"}), mode="random"),
+    }
+    # the answer that is not as expected tells which values were in the request
+    seen = Expected(json={"/status": JsonRule(equals="${people.email} ${tickets.n} ${colours.name} ${user.worker}")})
+    step = RequestStep(path="/health", name="seen", expect=seen, think_time=QUICK)
+    run = make_run(target.url, users=10, duration_s=3)
+    with_profile(run, data=data, journeys={"j": ProfileJourney(steps=(step,))})
+    locusts.conducted(run, 2)
+    assert [locusts.ended(name) for name in ("master", "worker-0", "worker-1")] == [0, 0, 0], locusts.log("master")
+
+    rows = [detail.partition("not '")[2].rstrip("'").split() for detail in emails_in(run, "seen")]
+    assert len(rows) > 100
+    workers_of = {email: {worker for other, _, _, worker in rows if other == email} for email, _, _, _ in rows}
+    assert len(workers_of) == 10
+    assert {len(workers) for workers in workers_of.values()} == {1}
+    tickets = [int(ticket) for _, ticket, _, _ in rows]
+    assert len(set(tickets)) == len(tickets)
+    assert {ticket % 2 == int(worker) for (_, ticket, _, worker) in ((a, int(b), c, d) for a, b, c, d in rows)} == {
+        True
+    }
+    assert {colour for _, _, colour, _ in rows} == {"red", "blue"}
+    assert b"p1@example.com" not in run.manifest.read_bytes()
+
+
+def test_data_that_runs_out_ends_the_run_and_says_which(target, make_run, locusts):
+    step = RequestStep(path="/health", headers={"x-ticket": "${tickets.n}"}, think_time=QUICK)
+    run = make_run(target.url, users=4, duration_s=30)
+    tickets = DataSet(rows=tuple({"n": number} for number in range(25)), mode="once")
+    with_profile(run, data={"tickets": tickets}, journeys={"j": ProfileJourney(steps=(step,))})
+    before = target.counters()
+    locusts.conducted(run, 2)
+    assert locusts.ended("master") == 2
+    assert re.search(
+        r"worker-[01]: the test data tickets ran out: each of this worker's 1[23] rows was used once",
+        locusts.log("master"),
+    )
+    assert target.counters()["load_started"] - before["load_started"] <= 25
+
+
 def test_a_secret_that_is_not_set_ends_the_run_before_a_request(target, make_run, locusts):
     run = make_run(target.url, users=2, duration_s=5)
     manifest = run.read_manifest()
@@ -162,7 +218,7 @@ def test_what_is_made_on_demand_is_new_each_time_and_the_same_for_the_same_seed(
 
 def test_a_login_does_not_carry_the_headers_that_need_its_token():
     journey = ProfileJourney(headers={"Authorization": "Bearer ${token}"}, on_start=Login(steps=(LOGIN,)), steps=(ME,))
-    way = Way(journey, QUICK, hide)
+    way = Way(journey, (), QUICK, hide)
     known = Values(random.Random(1), {"email": "e", "secrets.password": "p"})
     assert "headers" not in way.login[0].filled(known)
     known["token"] = "t"
