@@ -145,12 +145,13 @@ class Locusts:
                 command, stdout=output, stderr=output, cwd=self.folder, env={**os.environ, **CREDENTIALS}
             )
 
-    def conducted(self, run: RunDirectory, workers: int = 2, *options: str) -> None:
+    def conducted(self, run: RunDirectory, workers: int = 2, *options: str, files: str = str(LOCUSTFILES)) -> None:
         """A master with a run directory that exists already, and its workers."""
+        to_master = ("--worker", "--master-host", "127.0.0.1", "--master-port", str(self.port))
         for number in range(workers):
-            self.start(f"worker-{number}", "--worker", "--master-host", "127.0.0.1", "--master-port", str(self.port))
+            self.start(f"worker-{number}", *to_master, files=files)
         master = ["--master", "--master-bind-port", str(self.port), "--expect-workers", str(workers), "--only-summary"]
-        self.start("master", *master, "--run-dir", str(run.path), *options)
+        self.start("master", *master, "--run-dir", str(run.path), *options, files=files)
 
     def ended(self, name: str, within_s: float = 60) -> int:
         try:

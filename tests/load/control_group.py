@@ -27,18 +27,23 @@ def group_of(cores: float) -> Iterator[Path]:
     except OSError as error:
         pytest.skip(f"no control group can be made here: {error}")
     try:
-        quota_us = round(cores * PERIOD_US)
-        if (group / "cpu.max").exists():
-            (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
-        else:
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (group / "cpu.cfs_quota_us").write_text(str(quota_us))
+        set_quota(group, cores)
         yield group
     finally:
         for pid in (group / "cgroup.procs").read_text().split():
             with suppress(OSError):
                 (parent / "cgroup.procs").write_text(pid)
         group.rmdir()
+
+
+def set_quota(group: Path, cores: float) -> None:
+    """From now on the processes of a group use up to so many cores together."""
+    quota_us = round(cores * PERIOD_US)
+    if (group / "cpu.max").exists():
+        (group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+    else:
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (group / "cpu.cfs_quota_us").write_text(str(quota_us))
 
 
 def _can_limit(folder: Path) -> bool:
