@@ -31,21 +31,24 @@ class JudgedFaults:
     unexplained_cuts: tuple[CutRequest, ...]
 
 
-def judge_faults(evidence: Evidence, suspicion: Suspicion, *, hopeless: bool) -> JudgedFaults:
+def judge_faults(evidence: Evidence, suspicion: Suspicion) -> JudgedFaults:
     """Judges the faults in order of their injection.
 
     A fault passes as the record stands, since what the generator spoiled makes it look worse only. It fails only when
-    it still does with the suspect seconds forgiven; of a hopeless generator, only when it could not be reverted.
+    it still does with the suspect seconds forgiven.
     """
     pool, spared = Pool.of(evidence), suspicion.seconds & suspicion.few
     strict = _judge_all(evidence, pool, spared)
-    if hopeless:
-        return replace(strict, results=tuple(_excused(result) for result in strict.results))
     if not suspicion.seconds.any():
         return strict
     lenient = _judge_all(evidence, pool.forgiven(evidence, suspicion.seconds), spared)
     pairs = zip(strict.results, lenient.results, strict=True)
     return replace(strict, results=tuple(one if other.state == State.FAIL else _excused(one) for one, other in pairs))
+
+
+def excused(faults: JudgedFaults) -> JudgedFaults:
+    """The same by a generator that is suspect altogether."""
+    return replace(faults, results=tuple(_excused(result) for result in faults.results))
 
 
 def _excused(fault: FaultResult) -> FaultResult:

@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.ceiling import LIMIT_SHARE, find_ceiling
 from analysis.evidence import NS, Evidence, Mask
+from analysis.littles_law import unexplained_share
 from analysis.suspicion import (
     SATURATED_SHARE,
     SUSTAINED_S,
@@ -22,6 +23,7 @@ from journal.histogram import Histogram
 from journal.outcomes import Kind
 from journal.readings import ReadingSeries
 
+MOST_UNEXPLAINED = 0.1
 _SHOWN = 3
 
 
@@ -29,7 +31,7 @@ def generator_health(evidence: Evidence, suspicion: Suspicion | None = None) -> 
     """The generator in the load phase. A few suspect seconds are left out, see `analysis.suspicion`.
 
     Suspect altogether: more than a fifth of the seconds is; or of the others the lag's 99th percentile is a quarter of
-    the SLO's threshold or more; or the rate came near to what the workers can do at most.
+    the SLO's threshold or more; or the rate came near to what the workers can do; or Little's law does not hold.
     """
     found = suspicion or find_suspicion(evidence)
     left = evidence.in_load & ~found.seconds if found.few else evidence.in_load
@@ -37,7 +39,8 @@ def generator_health(evidence: Evidence, suspicion: Suspicion | None = None) -> 
     read_lag = evidence.columns.histogram(evidence.rows(Kind.REQUEST), name="lag", within=left)
     ceiling, uncalibrated = find_ceiling(evidence)
     shares = [share for series in generators(evidence) for share in _cpu_shares(evidence, series)]
-    reasons = [*_many(found), *_late(evidence, lag, read_lag), *_near_its_limit(ceiling)]
+    unexplained = unexplained_share(evidence, left)
+    reasons = [*_many(found), *_late(evidence, lag, read_lag), *_near_its_limit(ceiling), *_idle(unexplained)]
     return GeneratorHealth(
         lag_p99_ms=_ms(lag, 0.99),
         lag_max_ms=_ms(
@@ -49,6 +52,7 @@ def generator_health(evidence: Evidence, suspicion: Suspicion | None = None) -> 
         reason="; ".join(reasons),
         ceiling=ceiling,
         uncalibrated=uncalibrated,
+        unexplained_share=unexplained,
         windows=found.windows,
         left_out_s=0 if reasons else int(np.count_nonzero(found.seconds)),
     )
@@ -115,6 +119,12 @@ def _near_its_limit(ceiling: Ceiling | None) -> Iterator[str]:
     if ceiling is not None and ceiling.used_share >= LIMIT_SHARE:
         rates = f"{ceiling.rate_per_s:,.0f} of {ceiling.per_s:,.0f} requests/s"
         yield f"Generator near its limit: {rates} that it can do ({ceiling.used_share:.0%})"
+
+
+def _idle(unexplained: float | None) -> Iterator[str]:
+    if unexplained is not None and abs(unexplained) > MOST_UNEXPLAINED:
+        what = f"{unexplained:.0%} of the users' time unexplained (limit {MOST_UNEXPLAINED:.0%})"
+        yield f"Generator did not apply the load: Little's law leaves {what}"
 
 
 def _cpu_shares(evidence: Evidence, series: ReadingSeries) -> list[float]:

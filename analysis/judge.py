@@ -1,6 +1,7 @@
 """Judges a run directory: all gates, one state, one exit code, one line."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from analysis.accounts import accounts_gate, balance
 from analysis.arrivals import arrival_accounts, arrival_counts, arrivals_gate, off_schedule
 from analysis.endpoints import availability_gate, endpoint_results, latency_gates, pooled_bad_share
 from analysis.evidence import Evidence, load_evidence
-from analysis.faults import JudgedFaults, fault_gate, judge_faults
+from analysis.faults import JudgedFaults, excused, fault_gate, judge_faults
 from analysis.gaps import Gaps, find_gaps
 from analysis.generator import generator_gate, generator_health, left_out
 from analysis.invariants import invariant_gates, invariant_results
@@ -42,12 +43,12 @@ def judge_evidence(evidence: Evidence) -> Verdict:
     """The verdict on what a run left behind."""
     suspicion = find_suspicion(evidence)
     gaps, health = find_gaps(evidence), generator_health(evidence, suspicion)
-    faults = judge_faults(evidence, suspicion, hopeless=health.suspect)
-    arrivals = arrival_accounts(evidence, arrival_counts(evidence), faults.touched)
+    faults, spoiled = judge_faults(evidence, suspicion), left_out(health, suspicion)
+    arrivals = arrival_accounts(evidence, arrival_counts(evidence), faults.touched | spoiled)
     hopeless = health.suspect or bool(off_schedule(arrivals))
-    if hopeless and not health.suspect:
-        faults = judge_faults(evidence, suspicion, hopeless=True)
-    time = judged_time(evidence, faults.touched, left_out(health, suspicion), hopeless=hopeless)
+    if hopeless:
+        faults, health = excused(faults), replace(health, left_out_s=0)
+    time = judged_time(evidence, faults.touched, spoiled, hopeless=hopeless)
     accounts = balance(evidence, gaps, faults.unexplained_cuts)
     invariants, memory = invariant_results(evidence), memory_results(evidence)
     required = evidence.manifest.plan.gates.required

@@ -241,6 +241,7 @@ class GeneratorHealth:
 
     A process may use one core, or less where its container's limit is tighter. `uncalibrated`: why there is no ceiling.
     `read_lag_p99_ms`: how long answers lay in the kernel until they were read, None where nobody stamped them.
+    `unexplained_share`: of the users' time, see `analysis.littles_law`; None where they did not record their pauses.
     `suspect`: nothing can be judged. Else so many seconds (`left_out_s`), those of the `windows`, were not judged.
     """
 
@@ -252,6 +253,7 @@ class GeneratorHealth:
     ceiling: Ceiling | None = None
     uncalibrated: str = ""
     read_lag_p99_ms: float | None = None
+    unexplained_share: float | None = None
     windows: tuple[SuspectWindow, ...] = ()
     left_out_s: int = 0
 

@@ -80,10 +80,13 @@ class Logbook:
         self._failures.clear()
         return taken
 
-    def pauses(self, journey: str, seconds: float) -> None:
-        """Notes that a user is about to pause: with its requests that makes up its time, by Little's law."""
+    def pauses(self, journey: str, seconds: float, what: str = "think") -> None:
+        """Notes that a user is about to pause: with its requests that makes up its time, by Little's law.
+
+        `what` else it did that is no load.
+        """
         if seconds > 0:
-            series = self.recorder.series(Endpoint(Kind.GENERATOR, journey, "think"))
+            series = self.recorder.series(Endpoint(Kind.GENERATOR, journey, what))
             series.start()
             series.end(Outcome.OK, round(seconds * 1e6))
 

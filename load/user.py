@@ -1,5 +1,6 @@
 """The base class of journeys: a user with an account, a session, pauses, and manners when it is asked to stop."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
@@ -58,12 +59,15 @@ class Journey(User):
         retry_s = 0.2
         while True:
             self._stop_if_asked()
+            began_s = time.perf_counter()
             try:
                 return self.enter()
             except TargetUnreachable as error:
                 self.shared.warn(f"a user was not let in: {error}")
                 gevent.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
+            finally:
+                self.shared.logbook.pauses(self.journey, time.perf_counter() - began_s, "entering")
 
     def enter(self) -> None:
         """Signs up. Raises TargetUnreachable."""

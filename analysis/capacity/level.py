@@ -6,11 +6,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from analysis.capacity.littles_law import unexplained_share
 from analysis.evidence import Counts, Evidence, Mask, Window
 from analysis.figures import good_share
 from analysis.generator import generator_health
 from analysis.intervals import CONFIDENCE, ShareInterval, share_interval
+from analysis.littles_law import unexplained_share
 from analysis.slo import decide, samples_needed
 from analysis.verdict import Estimate, State
 from analysis.words import bounds, decimals_for, percent
@@ -41,7 +41,7 @@ class Visit:
 
     `good_share` and `p95_ms` are of all requests; `subject` with `subject_share` is what decided, the endpoint nearest
     to its limit or farthest beyond it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see
-    `analysis.capacity.littles_law`.
+    `analysis.littles_law`.
     """
 
     n: int

@@ -37,6 +37,7 @@ RATES = {
     Endpoint(Kind.MESSAGE, "agents", "WS ping"): 4,
 }
 LAG = Endpoint(Kind.GENERATOR, "generator", "loop lag")
+THINK = Endpoint(Kind.GENERATOR, "auth", "think")
 INVARIANTS = ("login-needs-password", "no-foreign-data", "task-completed-once", "token-supply-conserved")
 
 
@@ -67,6 +68,7 @@ class Run:
     slow_seconds: dict[int, float] = field(default_factory=dict)
     error_seconds: dict[int, float] = field(default_factory=dict)
     lag_ms: float = 3.0
+    pause_ms: int = 0  # of each user in each second; 0: not recorded
     stalls_ms: dict[int, float] = field(default_factory=dict)
     held_back_s: dict[int, float] = field(default_factory=dict)
     busy: tuple[int, int] = (0, 0)
@@ -148,6 +150,10 @@ class Run:
     def _frame(self, number: int, second: int, failures: JsonLines) -> Frame:
         loading = second < WARM_UP_S + self.load_s
         endpoints = {LAG: self._lag(self.stalls_ms.get(second - WARM_UP_S, 0.0) if number == 0 else 0.0)}
+        if loading and self.pause_ms:
+            pauses = _buckets(np.full(self.users // self.workers, self.pause_ms * 1000))
+            ended = OutcomeSecond(self.users // self.workers, {}, {"service": pauses})
+            endpoints[THINK] = EndpointSecond(self.users // self.workers, 0, {Outcome.OK: ended})
         if loading:
             for endpoint, rate in self.rates.items():
                 endpoints[endpoint] = self._endpoint(endpoint, rate / self.workers, number, second, failures)

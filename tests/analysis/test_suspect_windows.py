@@ -119,6 +119,17 @@ def test_a_stretch_of_used_up_cpu_is_left_out_when_it_is_short_against_the_run(j
     assert windows(judged(busy=(20, 28))) == []
 
 
+def test_users_whose_time_is_not_explained_leave_the_run_open(judged: Judged) -> None:
+    """Fifty users make 112 requests and messages a second, 45 ms each: a tenth of their time."""
+    explained, held_up = judged(pause_ms=900), judged(pause_ms=750, slow={PROCESS: 0.3})
+    assert explained.exit_code == 0
+    assert explained.generator.unexplained_share == pytest.approx(0.0, abs=0.01)
+    assert (held_up.exit_code, failing(held_up)) == (3, set())
+    assert held_up.generator.unexplained_share == pytest.approx(0.11, abs=0.03)
+    assert held_up.line.startswith("? INCONCLUSIVE. Generator did not apply the load: Little's law leaves 1")
+    assert judged().generator.unexplained_share is None
+
+
 def test_a_fault_is_not_blamed_for_what_only_suspect_seconds_show(judged: Judged) -> None:
     seconds = range(20, 26)
     spoiled = {"kill_at_s": 20.0, "slow_seconds": dict.fromkeys(seconds, 1.0)}

@@ -25,8 +25,8 @@ class Burning(Journey):
     @task
     @flow({"GET /auth/me": 1})
     def burn(self):
-        ends = time.process_time() + 0.15
-        while time.process_time() < ends:
+        ends = time.perf_counter() + 0.12
+        while time.perf_counter() < ends:
             pass
         self.get("/auth/me", expect=Expect(200, email=self.account.email))
 """
@@ -79,12 +79,13 @@ def test_a_journey_that_computes_makes_the_run_open(
     target: Target, make_run: MakeRun, locusts: Locusts, tmp_path: Path
 ) -> None:
     (tmp_path / "burning.py").write_text(BURNING)
-    run = make_run(target.url, users=10, duration_s=20, warm_up_s=2, mix={"burning": 1})
+    run = make_run(target.url, users=5, duration_s=20, warm_up_s=2, mix={"burning": 1})
     locusts.conducted(run, 1, files=str(tmp_path / "burning.py"))
     assert locusts.ended("master") == 0, locusts.log("master")
     code, verdict = judged(run)
     assert (code, failing(verdict), verdict.generator.suspect) == (3, [], True)
     assert "a loop stood still" in suspicions(verdict)
+    assert verdict.generator.unexplained_share > 0.1
     assert verdict.line.startswith("? INCONCLUSIVE. Generator suspect in ")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from analysis.capacity.level import LevelState, Visit, judge_level
-from analysis.capacity.littles_law import unexplained_share
 from analysis.evidence import NS, Evidence, Window, load_evidence
+from analysis.littles_law import unexplained_share
 from journal.columns import merge
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
 from journal.histogram import bucket_index
@@ -61,7 +61,7 @@ def test_a_few_seconds_decide_nothing(synthetic: Synthetic) -> None:
     ("run", "n", "said"),
     [
         ({"lag_ms": 80.0}, 50, "loop lag"),
-        ({"generator_cpu": 0.97}, 50, "saturated"),
+        ({"generator_cpu": 0.97}, 50, "used up its CPU"),
         ({}, 60, "50.0 users were there instead of 60"),
     ],
     ids=["late", "busy", "too-few-users"],
