@@ -11,7 +11,7 @@ help:
 	@echo "make gameday      a whole game day on the embedded target: load, faults, verdict, report (ARGS=… are passed on)"
 	@echo "make test         all tests (ARGS='-k name' chooses)"
 	@echo "make check        linter, formatter, types"
-	@echo "make bench        our hot paths beside their peers"
+	@echo "make bench        our hot paths beside their peers (ARGS=hot-paths or ARGS=client chooses)"
 	@echo "make setup        only sets up $(VENV); PYTHON=python3.12 chooses the interpreter"
 	@echo "make constraints  renews constraints.txt with the newest versions that fit together"
 	@echo "make clean        removes $(VENV), caches and builds; runs/ stays"

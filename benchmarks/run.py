@@ -1,6 +1,10 @@
-"""Measures our hot paths beside a peer in the same process; the ratios travel between machines better than times do."""
+"""Measures ourselves beside our peers: `python -m benchmarks.run [hot-paths] [client]`, by default all of it.
+
+The ratios travel between machines better than times do. `client` needs nginx, hey and k6, and says what is missing.
+"""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
+from benchmarks import client
 from journal.histogram import MAX_VALUE_US, bucket_index, bucket_indices
 
 ROUNDS = 15
@@ -72,11 +77,21 @@ def measure(comparison: Comparison) -> str:
     return f"{comparison.name:56} ×{ratio:.3f}   ({ours_ns:.0f} against {peer_ns:.0f} ns a {comparison.unit})"
 
 
-def main() -> None:
+def hot_paths() -> None:
     values = service_times_us()
     print(f"median ratio of {ROUNDS} rounds over {VALUES} values; below 1 ours is faster")
     for comparison in (recording(values), indexing(values)):
         print(measure(comparison))
+
+
+MEASUREMENTS: dict[str, Callable[[], None]] = {"hot-paths": hot_paths, "client": client.main}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or MEASUREMENTS:
+        if name not in MEASUREMENTS:
+            sys.exit(f"there is no benchmark {name!r}; there are: {', '.join(MEASUREMENTS)}")
+        MEASUREMENTS[name]()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class _Cell:
 
     def __init__(self) -> None:
         self.started = 0
-        self.ended: dict[Outcome, _Tally] = {}
+        self.ended: list[_Tally | None] = [None] * len(Outcome)
 
 
 class Series:
@@ -86,7 +86,7 @@ class Series:
         if second != self._second or second < self._recorder.oldest_open:
             self._turn_to(second)
         ended = self._cell.ended
-        tally = ended.get(outcome)
+        tally = ended[outcome]
         if tally is None:
             tally = ended[outcome] = _Tally()
         tally.count += 1
@@ -116,8 +116,9 @@ class Series:
         if cell is None:
             still_open = self.sealed_in_flight
             return EndpointSecond(0, still_open, {}) if still_open else None
-        self.sealed_in_flight += cell.started - sum(tally.count for tally in cell.ended.values())
-        outcomes = {outcome: self._sealed(tally) for outcome, tally in cell.ended.items()}
+        ended = {Outcome(number): tally for number, tally in enumerate(cell.ended) if tally is not None}
+        self.sealed_in_flight += cell.started - sum(tally.count for tally in ended.values())
+        outcomes = {outcome: self._sealed(tally) for outcome, tally in ended.items()}
         return EndpointSecond(cell.started, self.sealed_in_flight, outcomes)
 
     def _sealed(self, tally: _Tally) -> OutcomeSecond:
@@ -128,8 +129,9 @@ class Series:
 
 
 def _buckets(values_us: "array[int]") -> dict[int, int]:
-    indices, counts = np.unique(bucket_indices(np.frombuffer(values_us, dtype=np.int64)), return_counts=True)
-    return dict(zip(indices.tolist(), counts.tolist(), strict=True))
+    counts = np.bincount(bucket_indices(np.frombuffer(values_us, dtype=np.int64)))
+    used = np.flatnonzero(counts)
+    return dict(zip(used.tolist(), counts[used].tolist(), strict=True))
 
 
 class Recorder:

@@ -1,6 +1,5 @@
 """The bytes of one answer, parsed by llhttp; bounded, and complete or not, never guessed."""
 
-from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -42,8 +41,8 @@ class Parsing:
     def _renew(self) -> None:
         # llhttp is told of a HEAD by nobody; only then is it worth a call to hear of the end of each header
         self._parser = HttpResponseParser(_AnswerToHead(self) if self._without_body else self)
-        self._status: Callable[[], int] = self._parser.get_status_code
-        self._keep_alive: Callable[[], bool] = self._parser.should_keep_alive
+        self._status: Any = self._parser.get_status_code
+        self._keep_alive: Any = self._parser.should_keep_alive
 
     def begin(self, *, without_body: bool) -> None:
         """Forgets the last answer. The next one answers a HEAD if it is `without_body`."""
@@ -133,7 +132,7 @@ class Parsing:
 
     def release(self) -> None:
         """Lets go of the parser, which holds this object in turn."""
-        self._parser = None
+        self._parser = self._status = self._keep_alive = None
 
     def take(self) -> bytes:
         """The body so far, which is forgotten here."""

@@ -36,7 +36,7 @@ class Deadlines:
     """
 
     def __init__(self, loop: Any) -> None:
-        self._lists: dict[int, list[Waiter]] = {}
+        self._lists: dict[int, set[Waiter]] = {}
         self._timer = loop.timer(TICK_NS / 1e9, TICK_NS / 1e9)
         self._next_tick = 0
 
@@ -46,23 +46,28 @@ class Deadlines:
         if not self._lists:
             self._next_tick = monotonic_ns() // TICK_NS
             self._timer.start(self._look)
+        self.forget(waiter)
         tick = max(tick, self._next_tick)
         waiter.listed_ns = tick * TICK_NS
-        self._lists.setdefault(tick, []).append(waiter)
+        self._lists.setdefault(tick, set()).add(waiter)
+
+    def forget(self, waiter: Waiter) -> None:
+        """Looks at it no more: the lists would keep what is closed for as long as its time-out."""
+        if waiter.listed_ns != NEVER_NS:
+            self._lists.get(waiter.listed_ns // TICK_NS, set()).discard(waiter)
+            waiter.listed_ns = NEVER_NS
 
     def _look(self) -> None:
         now_tick = monotonic_ns() // TICK_NS
         while self._next_tick <= now_tick:
             tick, self._next_tick = self._next_tick, self._next_tick + 1
             for waiter in self._lists.pop(tick, ()):
+                waiter.listed_ns = NEVER_NS
                 self._look_at(waiter, tick)
         if not self._lists:
             self._timer.stop()
 
     def _look_at(self, waiter: Waiter, tick: int) -> None:
-        if waiter.listed_ns != tick * TICK_NS:
-            return  # it has been listed for an earlier tick since, and again from there
-        waiter.listed_ns = NEVER_NS
         if waiter.deadline_ns <= tick * TICK_NS:
             waiter.expire()
         elif waiter.deadline_ns != NEVER_NS:

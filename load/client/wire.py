@@ -180,8 +180,9 @@ class Wire:
         return not self._poller.poll(0)
 
     def close(self) -> None:
-        """Closes the socket. A deadline that still lists this finds nothing to do."""
+        """Closes the socket."""
         self.deadline_ns = NEVER_NS
+        self._deadlines.forget(self)
         self._readable.stop()
         self._readable.close()
         self._socket.close()
