@@ -52,7 +52,7 @@ def speed_of(peer: Peer, server: WebServer, core: int) -> dict[str, float]:
 
 
 def speed() -> None:
-    peers = (OURS, FAST_HTTP_USER, K6, HEY, UNRECORDED)
+    peers = (OURS, UNRECORDED, FAST_HTTP_USER, K6, HEY)
     found: Rounds = {peer.name: [] for peer in peers}
     mine, its = cores()
     with web_server(its) as server:

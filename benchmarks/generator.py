@@ -77,7 +77,7 @@ class Unrecorded(HttpUser):
         super().__init__(environment)
         self.client._book = self  # noqa: SLF001  # there is no public way to count nothing
 
-    listened_to = False
+    listeners = ()
 
     def series(self, method: str, name: str) -> Counts:
         return Events(self).series(method, name)

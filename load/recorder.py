@@ -74,15 +74,16 @@ class Series:
         *,
         lag_us: int | None = None,
         response_us: int | None = None,
+        at_ns: int = 0,
     ) -> None:
         """Counts the end of an operation that was started before, with what was measured of it, never rounded.
 
         `service_us` runs from the sending to the arrival of the answer, `response_us` from the intended start instead,
         `lag_us` from the arrival of the answer until it was read. The thresholds judge the response time where there is
-        one, else the service time.
+        one, else the service time. It ended at the epoch time `at_ns`, or now.
         """
         self.in_flight -= 1
-        second = int(self._clock())
+        second = at_ns // 1_000_000_000 if at_ns else int(self._clock())
         if second != self._second or second < self._recorder.oldest_open:
             self._turn_to(second)
         ended = self._cell.ended

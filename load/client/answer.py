@@ -114,7 +114,7 @@ class Parsing:
     @property
     def latest_status(self) -> int:
         """The status of an answer whose header is there."""
-        return self._status()
+        return int(self._status())
 
     def at_end(self) -> None:
         """The target has closed the connection, which is how some answers end.

@@ -1,5 +1,7 @@
 """Where the requests of a Locust user are counted: in Locust's statistics, or in the recorder of a run."""
 
+from collections.abc import Sequence
+
 from locust import User
 
 from journal.outcomes import Endpoint, Kind, Outcome
@@ -15,7 +17,13 @@ class _Uncounted:
         pass
 
     def end(
-        self, outcome: Outcome, service_us: int | None, *, lag_us: int | None = None, response_us: int | None = None
+        self,
+        outcome: Outcome,
+        service_us: int | None,
+        *,
+        lag_us: int | None = None,
+        response_us: int | None = None,
+        at_ns: int = 0,
     ) -> None:
         pass
 
@@ -23,12 +31,12 @@ class _Uncounted:
 class Events:
     """Tells Locust of each request, in the form that it documents."""
 
-    listened_to: bool = True
     _uncounted = _Uncounted()
 
     def __init__(self, user: User) -> None:
         self._user = user
         self._event = user.environment.events.request
+        self.listeners: Sequence[object] = (self._event,)
 
     def series(self, method: str, name: str) -> Counts:  # noqa: ARG002  # all alike
         """Nothing is counted."""
@@ -58,11 +66,7 @@ class Recorded:
         self._logbook = shared.logbook
         self._journey = journey_name(user)
         self._events = events
-
-    @property
-    def listened_to(self) -> bool:
-        """Whether anybody beside Locust wants to hear of each request."""
-        return bool(self._logbook.listeners)
+        self.listeners: Sequence[object] = shared.logbook.listeners
 
     def series(self, method: str, name: str) -> Counts:
         """The counts of one endpoint in the recorder."""
@@ -74,5 +78,5 @@ class Recorded:
             endpoint = Endpoint(Kind.REQUEST, self._journey, f"{response.request.method} {response.counted_as}")
             served_by = response.headers.get("x-served-by", "")
             self._logbook.failed(endpoint, outcome, str(exception), served_by)
-        if self.listened_to:
+        if self.listeners:
             self._events.ended(response, outcome, exception)

@@ -25,9 +25,15 @@ class Counts(Protocol):
         """One begins; its start was intended for then, or for now."""
 
     def end(
-        self, outcome: Outcome, service_us: int | None, *, lag_us: int | None = None, response_us: int | None = None
+        self,
+        outcome: Outcome,
+        service_us: int | None,
+        *,
+        lag_us: int | None = None,
+        response_us: int | None = None,
+        at_ns: int = 0,
     ) -> None:
-        """One ends."""
+        """One ended then, or now."""
 
 
 class Response(Answer):

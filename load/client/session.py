@@ -1,6 +1,6 @@
 """`self.client` of a Locust user: requests by URL, counted as they end, each hop of a redirect on its own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -20,17 +20,15 @@ _SETS_COOKIE, _IS_ENCODED = b"\r\nset-cookie:", b"\r\ncontent-encoding:"
 
 
 class Book(Protocol):
-    """Where the requests of a user are counted and told of."""
+    """Where the requests of a user are counted and told of; without `listeners` only of those that went wrong."""
+
+    listeners: Sequence[object]
 
     def series(self, method: str, name: str) -> Counts:
         """The counts of one endpoint."""
 
     def ended(self, response: Response, outcome: Outcome, exception: Exception | None) -> None:
         """One request has ended, the last one of its redirects; it is counted already."""
-
-    @property
-    def listened_to(self) -> bool:
-        """Whether every ended request is to be told of, or only those that went wrong."""
 
 
 class HttpSession:
@@ -110,7 +108,7 @@ class HttpSession:
         response.method, response.label, response.context = method, label, context
         if catch_response:
             response.report = self._conclude
-        elif response.error is None and response.status < 400 and not self._book.listened_to:
+        elif response.error is None and response.status < 400 and not self._book.listeners:
             self._count(response, Outcome.OK)
         else:
             self._conclude(response, response.own_failure())
@@ -275,6 +273,7 @@ class HttpSession:
             response.service_ns // 1000,
             lag_us=response.lag_ns // 1000 if response.stamped else None,
             response_us=response.since_intended_us() if intended_ns else None,
+            at_ns=response.received_ns + response.lag_ns if response.stamped else 0,
         )
 
 
