@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from analysis.evidence import Evidence
 from analysis.gaps import Gaps
+from analysis.tallies import tallies, unrecorded
 from analysis.verdict import Accounts, CutRequest, Estimate, GateResult, State, anchor
 from analysis.words import counted
 from journal.outcomes import Kind, Outcome
@@ -17,16 +18,23 @@ _ANSWERED = [int(outcome) for outcome in Outcome if outcome.answered]
 def balance(evidence: Evidence, gaps: Gaps, unexplained_cuts: tuple[CutRequest, ...]) -> Accounts:
     """The account of the whole run, warm-up and drain included: sent = answered + cut + unfinished + lost.
 
-    Where frames are missing, `sent` contains the estimate for them, and what it exceeds the rest by is `lost`; an
+    Of a killed worker whose tally was collected, `lost` holds the requests that ended without a record, exactly. Where
+    frames are missing otherwise, `sent` contains the estimate for them, and what it exceeds the rest by is `lost`; an
     estimate cannot be compared with the target's counts, so `agrees` is None then.
     """
     rows = evidence.rows(Kind.REQUEST)
     count = evidence.columns.count[rows].sum(axis=(0, 2))
     answered, cut = int(count[_ANSWERED].sum()), int(count[_UNANSWERED].sum())
-    unfinished = sum(worker.unfinished for worker in evidence.columns.workers)
-    sent = int(evidence.columns.started[rows].sum()) + gaps.lost_requests
-    incomplete = any(worker.missing or not worker.complete for worker in evidence.columns.workers)
-    lost = max(0, sent - answered - cut - unfinished) if incomplete or gaps.lost_requests else 0
+    known = tallies(evidence)
+    killed = [unrecorded(worker, known[worker.name]) for worker in evidence.columns.workers if worker.name in known]
+    others = [worker for worker in evidence.columns.workers if worker.name not in known]
+    unfinished = sum(worker.unfinished for worker in others) + sum(one.unfinished for one in killed)
+    sent = int(evidence.columns.started[rows].sum()) + gaps.lost_requests + sum(one.sent for one in killed)
+    incomplete = any(worker.missing or not worker.complete for worker in others) or bool(gaps.lost_requests)
+    lost = sum(one.ended for one in killed)
+    if incomplete:
+        lost = max(lost, sent - answered - cut - unfinished)
+    silent = cut + unfinished + sum(one.cut for one in killed)
     started, finished = _target_counts(evidence)
     return Accounts(
         sent=sent,
@@ -36,7 +44,7 @@ def balance(evidence: Evidence, gaps: Gaps, unexplained_cuts: tuple[CutRequest, 
         lost=lost,
         target_started=started,
         target_finished=finished,
-        agrees=None if finished is None or incomplete or lost else 0 <= sent - finished <= cut + unfinished,
+        agrees=None if finished is None or incomplete else 0 <= sent - finished <= silent,
         unexplained_cuts=unexplained_cuts,
     )
 

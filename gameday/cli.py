@@ -34,6 +34,8 @@ from gameday.recovery_report import print_recovery
 from gameday.sources import load_plan, packaged
 from gameday.starter import write_starter_files
 from gameday.verdict_command import judge_and_print
+from journal.collecting import collect
+from journal.environment import LOAD_SECRET, load_secret
 from journal.errors import GamedayError
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory, make_run_directory, new_run_id
@@ -81,6 +83,8 @@ def run(
 ) -> ExitCode:
     """Runs PLAN (a file, or the name of one that comes with the harness) and exits by its verdict."""
     address = Address.parse(workers_at, "--workers-at") if workers_at is not None else None
+    if address is not None and not load_secret():
+        click.echo(f"note: whoever reaches {workers_at} can pass for a worker; set {LOAD_SECRET} here and there")
     checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
     if address is None:
         require_secrets(checked.profile)
@@ -100,8 +104,13 @@ def run(
 @gameday.command()
 @click.option("--master", required=True, metavar="HOST:PORT", help="Where `gameday run --workers-at` listens.")
 def worker(master: str) -> None:
-    """Generates load for a master elsewhere: waits for it, does what it says, ends with it."""
+    """Generates load for a master elsewhere: waits for it, does what it says, ends with it.
+
+    Where GAMEDAY_LOAD_SECRET, or the file that GAMEDAY_LOAD_SECRET_FILE names, holds a secret, the master must have the
+    same one. What a killed master did not take lies in GAMEDAY_SPOOL_DIR (default: runs/spool) for `gameday collect`.
+    """
     command = worker_command(Address.parse(master, "--master"))
+    load_secret()
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606  # becomes the worker itself
 
@@ -192,8 +201,28 @@ def check(plan: str, profile: str, state_file: str) -> ExitCode:
 @gameday.command()
 @click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
 def report(run_directory: Path) -> ExitCode:
-    """Judges the run directory RUN again, writes its reports, and exits by the verdict."""
+    """Judges the run directory RUN again, writes its reports, and exits by the verdict.
+
+    What workers of this machine left in RUN/spool is collected first.
+    """
+    found = collect(RunDirectory(run_directory), [RunDirectory(run_directory).spool])
+    if found.parcels:
+        click.echo(str(found))
     return judge_and_print(RunDirectory(run_directory))
+
+
+@gameday.command("collect")
+@click.argument("run_directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("spools", metavar="[SPOOL]...", nargs=-1, type=click.Path(path_type=Path, exists=True))
+def collect_command(run_directory: Path, spools: tuple[Path, ...]) -> ExitCode:
+    """Brings into RUN what its workers could not hand over to their master, each second once; then judge it again.
+
+    SPOOL is a spool file or a folder of them, such as one copied from a worker's machine (default: RUN/spool). Spools
+    of other runs are left alone.
+    """
+    run = RunDirectory(run_directory)
+    click.echo(str(collect(run, spools or [run.spool])))
+    return ExitCode.PASS
 
 
 @gameday.command()

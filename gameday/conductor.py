@@ -1,7 +1,9 @@
 """Conducts one run: target, readings, load, faults, end; the verdict is made from the run directory afterwards."""
 
 import os
+import secrets
 import shlex
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,7 +22,9 @@ from gameday.observers import Observers, observers
 from gameday.progress import Progress
 from gameday.stop_signals import StopSignals
 from journal.capacity import Search
-from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
+from journal.collecting import collect
+from journal.environment import LOAD_SECRET, LOAD_SECRET_FILE, SPOOL_FOLDER
+from journal.errors import BadInput, GamedayError, HarnessDefect, RunDirectoryError, TargetUnreachable
 from journal.exit_codes import ExitCode
 from journal.manifest import Manifest, installed_versions, this_clock, this_machine, write_manifest
 from journal.plan import Plan
@@ -35,6 +39,7 @@ from probes.target_state import read_target_state
 TICK_S = 0.2
 REVERT_PATIENCE_S = 5.0
 END_MARGIN_S = 45.0
+ORPHANS_WITHIN_S, STRANGERS_WITHIN_S = 15.0, 11.0
 OWN_WORKERS_WITHIN_S, WORKERS_WITHIN_S = 60.0, 240.0
 
 
@@ -133,6 +138,11 @@ def _manifest(job: Job, target: TargetAccess, watch: Observers) -> Manifest:
     )
 
 
+def _own_environment(run: RunDirectory) -> dict[str, str]:
+    """For a master and workers that nobody else starts: where spools lie, and a secret that nobody else knows."""
+    return {SPOOL_FOLDER: str(run.spool), LOAD_SECRET: secrets.token_urlsafe(32), LOAD_SECRET_FILE: ""}
+
+
 class _Conductor:
     """The main loop and its way out."""
 
@@ -156,6 +166,7 @@ class _Conductor:
             stack.callback(self._timeline.close)
             stack.enter_context(watch.at_work(self._run, self._timeline))
             stack.callback(self._recover)
+            stack.callback(self._collect_spools)
             stack.enter_context(self._children)
             self._note_counters("before")
             if self._pilot is not None:
@@ -169,6 +180,7 @@ class _Conductor:
     def _start_load(self) -> None:
         job = self._job
         at = job.workers_at or free_address()
+        own = {} if job.workers_at else _own_environment(self._run)
         command = master_command(
             self._run,
             base_url=self._target.base_url,
@@ -177,10 +189,10 @@ class _Conductor:
             workers_within_s=job.workers_within_s,
             metrics=job.metrics,
         )
-        self._children.start("master", spawn(command, log=self._run.logs / "master.log"))
+        self._children.start("master", spawn(command, log=self._run.logs / "master.log", environment=own))
         for index in range(0 if job.workers_at else job.plan.load.workers):
             log = self._run.logs / f"worker-{index}.log"
-            self._children.start(f"worker-{index}", spawn(worker_command(at), log=log))
+            self._children.start(f"worker-{index}", spawn(worker_command(at), log=log, environment=own))
 
     def _follow_load(self) -> None:
         master, load = self._children["master"], self._job.plan.load
@@ -194,9 +206,37 @@ class _Conductor:
         if master.returncode == ExitCode.BAD_INPUT:
             raise BadInput(self._refusal())
         if master.returncode != 0:
-            raise HarnessDefect(
-                f"the Locust master ended with code {master.returncode}; see {self._run.logs}/master.log"
-            )
+            self._outlive_the_master(master.returncode)
+
+    def _outlive_the_master(self, code: int) -> None:
+        """Reverts what is in force and lets the workers end, which they do by themselves; then they have told all.
+
+        Raises:
+            HarnessDefect: always; what there is of the run is judged all the same.
+        """
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        message = f"the Locust master {how}"
+        self._timeline.write(EventKind.WARNING, message=message)
+        self._stopped = True
+        self._faults.stop(REVERT_PATIENCE_S)
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < (STRANGERS_WITHIN_S if self._job.workers_at else ORPHANS_WITHIN_S):
+            if not self._job.workers_at and not self._children.pids():
+                break
+            self._tick_after_load()
+        self._note_counters("after")
+        raise HarnessDefect(f"{message}; see {self._run.logs}/master.log")
+
+    def _collect_spools(self) -> None:
+        """What workers of this machine could not hand over, because they or their master were killed."""
+        try:
+            shared = os.environ.get(SPOOL_FOLDER)
+            found = collect(self._run, [self._run.spool, *([Path(shared)] if shared else [])])
+        except RunDirectoryError as error:
+            self._timeline.write(EventKind.WARNING, message=f"the spools could not be collected: {error}")
+            return
+        if found.parcels:
+            self._timeline.write(EventKind.WARNING, message=str(found))
 
     def _refusal(self) -> str:
         """Why the master could not do what plan and profile want."""

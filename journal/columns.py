@@ -22,7 +22,8 @@ LONGEST_SILENCE_S = 3600
 class WorkerRecord:
     """What arrived from one worker; `missing` lists the sequence numbers that never did, `complete` its orderly end.
 
-    `unfinished`: the requests that were still open at the end of its last frame.
+    `unfinished`: the requests that were still open at the end of its last frame. `started`, `answered` and `cut` count
+    the requests of all its frames.
     """
 
     name: str
@@ -32,6 +33,9 @@ class WorkerRecord:
     last_second: int
     complete: bool
     unfinished: int
+    started: int = 0
+    answered: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +221,25 @@ class _Assembly:
         )
 
     def _workers(self) -> Iterator[WorkerRecord]:
+        requests = self._requests()
         for name, number in sorted(self.table.workers.items()):
             mine = np.flatnonzero((self.table.frames[0] == number) & self.kept)
             if mine.size:
-                yield self._worker(name, mine)
+                yield self._worker(name, mine, requests[:, number])
 
-    def _worker(self, name: str, mine: NDArray[np.int64]) -> WorkerRecord:
+    def _requests(self) -> NDArray[np.int64]:
+        """Requests that were started, answered and cut, by worker, shape (3, workers)."""
+        is_request = np.array([endpoint.kind is Kind.REQUEST for endpoint in self.table.endpoints], dtype=bool)
+        answered = np.array([outcome.answered for outcome in Outcome], dtype=bool)
+        frame, endpoint, started, _ = self.table.started
+        total = np.zeros((3, len(self.table.workers)), dtype=np.int64)
+        by = self.table.frames[0]
+        np.add.at(total[0], by[frame], np.where(is_request[endpoint], started, 0))
+        frame, endpoint, outcome, count = self.table.ended
+        np.add.at(total, (np.where(answered[outcome], 1, 2), by[frame]), np.where(is_request[endpoint], count, 0))
+        return total
+
+    def _worker(self, name: str, mine: NDArray[np.int64], requests: NDArray[np.int64]) -> WorkerRecord:
         _, sequence, second, _, last = self.table.frames
         numbers = {int(value) for value in sequence[mine]}
         return WorkerRecord(
@@ -233,6 +250,9 @@ class _Assembly:
             last_second=int(second[mine].max()),
             complete=bool(last[mine].any()),
             unfinished=self._open_requests(int(mine[np.argmax(sequence[mine])])),
+            started=int(requests[0]),
+            answered=int(requests[1]),
+            cut=int(requests[2]),
         )
 
     def _open_requests(self, number: int) -> int:

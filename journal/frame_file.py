@@ -1,5 +1,6 @@
 """The append-only file of frames: written whole frames at a time, read back past any damage, which is named."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,14 @@ class FrameWriter:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def lock(self) -> None:
+        """Says until the end of this process that the file is being written; see `journal.collecting`.
+
+        Raises:
+            BlockingIOError: another process writes it.
+        """
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def append(self, frame: Frame) -> None:
         """Writes one frame."""

@@ -45,6 +45,11 @@ class RunDirectory:
         return self.path / "orders.jsonl"
 
     @property
+    def spool(self) -> Path:
+        """What workers of this machine could not hand over; there only while they run, or after they were killed."""
+        return self.path / "spool"
+
+    @property
     def logs(self) -> Path:
         """What the processes of the harness and the embedded target printed."""
         return self.path / "logs"

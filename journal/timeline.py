@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     FAULT = "fault"
     INVARIANT = "invariant"
     COUNTERS = "counters"
+    TALLY = "tally"
+    CLOCK = "clock"
     TARGET = "target"
     GUARD = "guard"
     LEVEL = "level"

@@ -1,6 +1,5 @@
 """The master's side of the accounts: parcels of all workers, each written down once, then acknowledged."""
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from journal.frame_file import FrameWriter, scan
@@ -10,7 +9,7 @@ from journal.outcomes import Kind, Outcome
 from journal.run_directory import RunDirectory
 from load.reporter import Parcel
 
-RECENT_FRAMES = 64
+RECENT_S = 4
 
 
 @dataclass(slots=True)
@@ -37,10 +36,11 @@ class Collector:
 
     def __init__(self, run: RunDirectory) -> None:
         self._frames = FrameWriter(run.frames)
+        self._frames.lock()
         self._failures = JsonLines(run.failures)
         self._readings = JsonLines(run.readings)
         self._received: dict[str, Received] = {}
-        self.recent: deque[Frame] = deque(maxlen=RECENT_FRAMES)
+        self._recent: dict[int, list[Frame]] = {}
 
     def take(self, worker: str, parcel: Parcel) -> bool:
         """Writes a parcel, unless it arrived before; returns whether it was new. Then it may be acknowledged."""
@@ -52,8 +52,17 @@ class Collector:
             self._failures.append(failure)
         self.write_readings(parcel.readings)
         received.ended |= parcel.last
-        self.recent.extend(found for found in scan(parcel.frame) if isinstance(found, Frame))
+        for found in scan(parcel.frame):
+            if isinstance(found, Frame):
+                self._recent.setdefault(found.second, []).append(found)
+        for second in sorted(self._recent)[:-RECENT_S]:
+            del self._recent[second]
         return True
+
+    @property
+    def recent(self) -> list[Frame]:
+        """The frames of the last few seconds, of all workers."""
+        return [frame for frames in self._recent.values() for frame in frames]
 
     def write_readings(self, readings: list[dict[str, object]]) -> None:
         """Writes readings of processes of the generator."""

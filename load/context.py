@@ -6,9 +6,11 @@ from itertools import count
 from gevent.event import Event
 
 from journal.profile import with_planned_mix
+from journal.spool import Counts
 from load.accounts import Accounts
 from load.arrivals.open_model import OpenModel
 from load.assignment import Assignment
+from load.clock import RunClock
 from load.described.data import Data
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
@@ -20,12 +22,13 @@ from load.tasks import AcceptedTasks
 class RunContext:
     """What journeys reach through their base class: the assignment, where counts go, accounts, accepted tasks."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, tally: Counts | None = None, clock: RunClock | None = None) -> None:
         self.assignment = assignment
+        self.clock = clock or RunClock()
         self.plan = with_planned_mix(assignment.plan, assignment.profile)
         self.profile = assignment.profile
         threshold_us = assignment.plan.slo.threshold_us
-        self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,)))
+        self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,), self.clock.time, tally))
         self.open_model = OpenModel(self.plan, self.logbook.recorder) if self.plan.load.arrivals else None
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks()

@@ -12,8 +12,10 @@ import gevent
 from gevent.event import Event
 from locust import events
 from locust.env import Environment
+from locust.rpc.zmqrpc import BaseSocket
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
+from journal.environment import LOAD_SECRET, LOAD_SECRET_FILE, load_secret
 from journal.errors import BadInput, CommandError, Problem
 from journal.exit_codes import ExitCode, gravest
 from journal.profile import planned_mix
@@ -24,10 +26,11 @@ from load.arrivals.weights import weigh_by_time
 from load.context import expect_context
 from load.described.user import add_described
 from load.dispatcher import Dispatcher
+from load.fence import fence_in
 from load.master import Master
 from load.metrics import Metrics
 from load.mix import apply_mix, journeys_of, mix_of
-from load.worker import ORPHAN_LEAVES_WITHIN_S, Worker
+from load.worker import ORPHAN_LEAVES_WITHIN_S, Worker, spool_folder
 
 _LEAVE_WITHIN_S = 40.0
 
@@ -40,7 +43,7 @@ def add_options(parser: Any, **_: Any) -> None:
     )
     group.add_argument("--metrics-port", type=int, default=0, help="Port for Prometheus metrics of the run (0: none)")
     group.add_argument("--metrics-host", default="127.0.0.1", help="Address that serves these metrics")
-    # Locust's protocol knows no passwords: whoever can reach the master's port can load and run its files
+    # without a shared secret, whoever can reach the master's port can load and run its files
     parser.set_defaults(master_bind_host="127.0.0.1")
 
 
@@ -51,6 +54,17 @@ def end_when_asked() -> None:
     """
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(int(ExitCode.INTERRUPTED)))
+
+
+def put_up_fence() -> None:
+    """Fences the traffic in before Locust opens its sockets. A secret that is none ends the process with a message."""
+    try:
+        fence_in(load_secret(), BaseSocket)
+    except BadInput as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    for name in (LOAD_SECRET, LOAD_SECRET_FILE):
+        os.environ.pop(name, None)  # no child process needs it
 
 
 def take_over(environment: Environment, runner: Runner, web_ui: Any = None, **_: Any) -> None:
@@ -92,7 +106,7 @@ class WorkerProcess:
         return time.time() - (self._runner.last_heartbeat_timestamp or self._connected_s) > for_s
 
     def _give_up(self) -> None:
-        sys.stderr.write("the master is silent: this worker ends\n")
+        sys.stderr.write("the master is silent: this worker ends; what it could not hand over is in its spool\n")
         sys.stderr.flush()
         self._environment.process_exit_code = int(ExitCode.HARNESS_DEFECT)
         _end_within(ORPHAN_LEAVES_WITHIN_S)
@@ -209,7 +223,7 @@ class MasterProcess:
             timeline = Timeline(self._run.timeline)
             timeline.write(EventKind.INTERRUPTED, signal=self._signal)
             timeline.close()
-        judged, self._verdict = standalone.judge(self._run)
+        judged, self._verdict = standalone.judge(self._run, spool_folder(os.environ))
         return gravest(code, judged)
 
     def _say_verdict(self, **_: Any) -> None:
@@ -242,5 +256,6 @@ def _end_within(seconds: float) -> None:
 
 end_when_asked()
 expect_context()
+put_up_fence()
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(take_over)

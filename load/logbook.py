@@ -58,7 +58,7 @@ class Logbook:
 
     def failed(self, endpoint: Endpoint, outcome: Outcome, detail: str, served_by: str = "") -> None:
         """Keeps one failure by name, as long as there are not too many in this second."""
-        now_ns = time.time_ns()
+        now_ns = time.time_ns() + self.recorder.offset_ns
         second = now_ns // 1_000_000_000
         if second != self._second:
             self._second, self._kept = second, 0

@@ -28,8 +28,9 @@ from load.assignment import Assignment
 from load.collector import Collector
 from load.described.data import rows_of, share_of
 from load.dispatcher import Dispatcher, Goal
+from load.fence import DOORMAN
 from load.health import ProcessWatch
-from load.messages import ACK, ASSIGNMENT, FAILED, HELLO, READY, REPORT, RESULT, Command, Send
+from load.messages import ACK, ASSIGNMENT, CLOCK, FAILED, HELLO, OFFSET, READY, REPORT, RESULT, TIME, Command, Send
 from load.reporter import Parcel
 from load.roster import Member, Roster
 from load.schedule import Want, phase_at, turning_points_s, wanted
@@ -69,6 +70,8 @@ class Master:
     def start(self, expected_workers: int, within_s: float = 0.0) -> None:
         """Listens for workers and drives the run in a greenlet of its own; `done` is set when it has ended."""
         self._runner.register_message(HELLO, self._on_hello)
+        self._runner.register_message(CLOCK, self._on_clock)
+        self._runner.register_message(OFFSET, self._on_offset)
         self._runner.register_message(REPORT, self._on_report)
         self._runner.register_message(RESULT, self._on_result)
         self._runner.register_message(READY, self._on_ready)
@@ -113,6 +116,15 @@ class Master:
         if isinstance(brought, int) and brought >= 0:
             return brought
         return self._runner.get_worker_index(msg.node_id) if isinstance(self._runner, MasterRunner) else 0
+
+    def _on_clock(self, msg: Any, **_: Any) -> None:
+        self._tell(TIME, {"asked_ns": msg.data["asked_ns"], "at_ns": time.time_ns()}, msg.node_id)
+
+    def _on_offset(self, msg: Any, **_: Any) -> None:
+        member = self.roster.heard(msg.node_id)
+        if member is not None and self.roster.is_news(member, msg.data):
+            told = {name.replace("_ns", "_ms"): round(value / 1e6, 3) for name, value in msg.data.items()}
+            self.timeline.write(EventKind.CLOCK, worker=member.name, **told)
 
     def _on_report(self, msg: Any, **_: Any) -> None:
         member = self.roster.heard(msg.node_id)
@@ -333,10 +345,15 @@ class Master:
                 self.collector.write_readings([asdict(watch.read())])
                 self._forget_missing(self._runner)
                 self._redistribute(self._runner)
+                self._name_refused()
             self.roster.find_lost()
             if self.phase in {Phase.WARM_UP, Phase.LOAD} and not self.roster.living() and not self._stop.is_set():
                 self._fail(ExitCode.HARNESS_DEFECT, "all workers are gone")
                 self.stop()
+
+    def _name_refused(self) -> None:
+        while DOORMAN.messages:
+            self.timeline.write(EventKind.WARNING, message=f"master: {DOORMAN.messages.popleft()}")
 
     @staticmethod
     def _forget_missing(runner: MasterRunner) -> None:

@@ -1,5 +1,8 @@
 """The messages between the master and its workers, sent through Locust's own connection; a local run uses the same.
 
+CLOCK       worker → master  {"asked_ns": n}            several at the start, and again every ten seconds
+TIME        master → worker  {"asked_ns": n, "at_ns": n}
+OFFSET      worker → master  `Correction`
 HELLO       worker → master  {"index": n} or {}         sent again until the assignment arrives
 ASSIGNMENT  master → worker  `Assignment`
 REPORT      worker → master  `Parcel`                   sent again until acknowledged
@@ -14,6 +17,9 @@ FAILED      worker → master  {"error": …}               sent each second unt
 from enum import StrEnum
 from typing import Any, Protocol
 
+CLOCK = "gameday-clock"
+TIME = "gameday-time"
+OFFSET = "gameday-offset"
 HELLO = "gameday-hello"
 ASSIGNMENT = "gameday-assignment"
 REPORT = "gameday-report"

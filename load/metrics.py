@@ -51,7 +51,7 @@ class Metrics:
 
     def renew(self) -> None:
         """Takes in what happened since the last call."""
-        now = pulse(list(self._collector.recent))
+        now = pulse(self._collector.recent)
         self._users.set(now.users)
         self._rate.set(now.requests)
         self._bad.set(now.bad_share)

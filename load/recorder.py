@@ -12,9 +12,12 @@ import numpy as np
 
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
 from journal.histogram import bucket_indices
-from journal.outcomes import Endpoint, Outcome
+from journal.outcomes import Endpoint, Kind, Outcome
+from journal.spool import ANSWERED, CUT, STARTED, Counts, no_tally
 
+NS = 1_000_000_000
 SERVICE, RESPONSE, LAG = "service", "response", "lag"
+_COUNTED = {outcome: ANSWERED if outcome.answered else CUT for outcome in Outcome}
 
 
 class _Tally:
@@ -48,11 +51,17 @@ class _Cell:
 class Series:
     """The counts of one endpoint; callers keep it, so that an operation costs no look-up of its name."""
 
-    __slots__ = ("_cell", "_cells", "_clock", "_recorder", "_second", "_thresholds_us", "in_flight", "sealed_in_flight")
+    __slots__ = (
+        *("_cell", "_cells", "_clock", "_counts", "_recorder", "_second", "_thresholds_us"),
+        *("in_flight", "sealed_in_flight"),
+    )
 
-    def __init__(self, recorder: "Recorder", clock: Callable[[], float], thresholds_us: Sequence[int]) -> None:
+    def __init__(
+        self, recorder: "Recorder", clock: Callable[[], float], thresholds_us: Sequence[int], counts: Counts
+    ) -> None:
         self._recorder = recorder
         self._clock = clock
+        self._counts = counts
         self._thresholds_us = thresholds_us
         self._cells: dict[int, _Cell] = {}
         self._second, self._cell = -1, _Cell()
@@ -60,9 +69,10 @@ class Series:
         self.sealed_in_flight = 0
 
     def start(self, intended_at_ns: int = 0) -> None:
-        """Counts an operation; it was intended to start at this epoch time, or now."""
+        """Counts an operation; it was intended to start at this time of the worker's own clock, or now."""
         self.in_flight += 1
-        second = intended_at_ns // 1_000_000_000 if intended_at_ns else int(self._clock())
+        self._counts[STARTED] += 1
+        second = int(self._clock()) if not intended_at_ns else (intended_at_ns + self._recorder.offset_ns) // NS
         if second != self._second or second < self._recorder.oldest_open:
             self._turn_to(second)
         self._cell.started += 1
@@ -80,10 +90,12 @@ class Series:
 
         `service_us` runs from the sending to the arrival of the answer, `response_us` from the intended start instead,
         `lag_us` from the arrival of the answer until it was read. The thresholds judge the response time where there is
-        one, else the service time. It ended at the epoch time `at_ns`, or now.
+        one, else the service time. It ended at `at_ns` of the worker's own
+        clock, or now.
         """
         self.in_flight -= 1
-        second = at_ns // 1_000_000_000 if at_ns else int(self._clock())
+        self._counts[_COUNTED[outcome]] += 1
+        second = int(self._clock()) if not at_ns else (at_ns + self._recorder.offset_ns) // NS
         if second != self._second or second < self._recorder.oldest_open:
             self._turn_to(second)
         ended = self._cell.ended
@@ -140,14 +152,23 @@ class Recorder:
 
     Every second from the first on becomes one frame, empty or not, so that a missing frame is always a loss. An
     operation counts in the second in which it ends, however long ago it began; should the wall clock step back, in
-    the oldest second that is still open.
+    the oldest second that is still open. `tally`, if given, counts requests in memory that survives the process.
+    `clock` tells the run's time; `offset_ns` is by how much that is ahead of this machine's.
     """
 
-    def __init__(self, worker: str, thresholds_us: Sequence[int], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        worker: str,
+        thresholds_us: Sequence[int],
+        clock: Callable[[], float] = time.time,
+        tally: Counts | None = None,
+    ) -> None:
         self.worker = worker
+        self._counts, self._uncounted = no_tally() if tally is None else tally, no_tally()
         self._thresholds_us = tuple(thresholds_us)
         self._clock = clock
         self.oldest_open = int(clock())
+        self.offset_ns = 0
         self._sequence = 0
         self._series: dict[Endpoint, Series] = {}
 
@@ -155,7 +176,8 @@ class Recorder:
         """The counts of one endpoint, made on first use."""
         series = self._series.get(endpoint)
         if series is None:
-            series = self._series[endpoint] = Series(self, self._clock, self._thresholds_us)
+            counts = self._counts if endpoint.kind is Kind.REQUEST else self._uncounted
+            series = self._series[endpoint] = Series(self, self._clock, self._thresholds_us, counts)
         return series
 
     def _now_s(self) -> int:

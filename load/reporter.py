@@ -1,4 +1,4 @@
-"""The worker's side of the accounts: frames are numbered, sent, and kept until the master acknowledges them."""
+"""The worker's side of the accounts: frames are numbered, spooled, sent, and kept until the master has them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from journal.frames import Frame, encode
 from journal.readings import Reading
+from journal.spool import Spool
 from load.logbook import Logbook
 
 RESEND_AFTER_S = 2.0
@@ -34,12 +35,19 @@ class Parcel:
 
 
 class Reporter:
-    """Sends parcels until they are acknowledged; nothing is lost as long as worker and master live."""
+    """Sends parcels until they are acknowledged, and keeps each in the spool before it is sent for the first time."""
 
-    def __init__(self, logbook: Logbook, send: Callable[[Parcel], None], clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        logbook: Logbook,
+        send: Callable[[Parcel], None],
+        clock: Callable[[], float] = time.monotonic,
+        spool: Spool | None = None,
+    ) -> None:
         self._logbook = logbook
         self._send = send
         self._clock = clock
+        self._spool = spool
         self._waiting: dict[int, tuple[Parcel, float]] = {}
         self._readings: list[Reading] = []
         self._warnings: list[str] = []
@@ -57,7 +65,10 @@ class Reporter:
     def report(self, frames: list[Frame]) -> None:
         """Sends new frames, and again those that have waited too long; what was noted goes with the first."""
         for frame in frames:
-            self._post(self._parcel(frame))
+            parcel = self._parcel(frame)
+            if self._spool is not None and not self._spool.keep(parcel.encode()):
+                self._warnings.append("the spool is full: should this worker be killed, some of its seconds are lost")
+            self._post(parcel)
         self.resend(older_than_s=RESEND_AFTER_S)
 
     def _parcel(self, frame: Frame) -> Parcel:
@@ -84,4 +95,10 @@ class Reporter:
 
     def acknowledged(self, sequence: int) -> None:
         """The master has written this parcel down."""
-        self._waiting.pop(sequence, None)
+        if self._waiting.pop(sequence, None) is not None and self._spool is not None and not self._waiting:
+            self._spool.forget()
+
+    def close(self) -> None:
+        """Nothing more will come: the spool goes, unless it holds what the master does not have."""
+        if self._spool is not None and not self._waiting:
+            self._spool.remove()

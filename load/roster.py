@@ -1,7 +1,7 @@
 """The workers as the master knows them: who joined, who left in order, who was lost, and what each was asked."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,6 +13,7 @@ from load.messages import COMMAND, Command, Send
 
 LOST_AFTER_S = 6.0
 ASK_AGAIN_AFTER_S = 1.0
+NOTABLE_NS = 5_000_000
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Member:
     state: str = "joined"
     free_users: int = 0
     results: dict[Command, dict[str, Any]] = field(default_factory=dict)
+    clock_known: bool = False
 
 
 class Roster:
@@ -55,14 +57,19 @@ class Roster:
         """The member of this node, which shows a sign of life; None for strangers."""
         member = self._members.get(node_id)
         if member is not None:
-            member.heard_s = self._clock()
+            silent_s, member.heard_s = self._clock() - member.heard_s, self._clock()
             if member.state == "lost":
-                self._note(member, "joined")
+                self._note(member, "joined", silent_s=round(silent_s, 1))
         return member
 
     def silence_s(self, member: Member) -> float:
         """For how long the member has shown no sign of life."""
         return self._clock() - member.heard_s
+
+    def is_news(self, member: Member, correction: Mapping[str, int]) -> bool:
+        """Whether a member's clock is known for the first time, or had run away by more than anybody would overlook."""
+        known, member.clock_known = member.clock_known, True
+        return not known or abs(correction["off_ns"]) > NOTABLE_NS
 
     def left(self, member: Member) -> None:
         """The member has delivered its last frame."""
@@ -83,9 +90,9 @@ class Roster:
             if self._clock() - member.heard_s > LOST_AFTER_S:
                 self._note(member, "lost")
 
-    def _note(self, member: Member, state: str) -> None:
+    def _note(self, member: Member, state: str, **data: Any) -> None:
         member.state = state
-        self._timeline.write(EventKind.WORKER, worker=member.name, state=state)
+        self._timeline.write(EventKind.WORKER, worker=member.name, state=state, **data)
 
     def ask(self, command: Command, members: list[Member], within_s: float) -> dict[str, dict[str, Any]]:
         """Sends a command until every living one of `members` has answered; the answers by worker name."""

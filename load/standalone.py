@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from journal.collecting import collect
 from journal.errors import CommandError, Problem
 from journal.manifest import Manifest, ReadingsOrigin, installed_versions, this_clock, this_machine
 from journal.plan import Load, Plan, Stage
@@ -76,8 +77,9 @@ def _plan(options: Options) -> Plan:
     return Plan(name="locust", description="plain Locust, without faults", load=load)
 
 
-def judge(run: RunDirectory) -> tuple[int, str]:
-    """Runs the analysis as its own process; its exit code and what it printed."""
+def judge(run: RunDirectory, spools: Path) -> tuple[int, str]:
+    """Collects spools of killed workers, and runs the analysis as its own process: its exit code, what it printed."""
+    collect(run, [spools])
     command = [sys.executable, "-P", "-m", "analysis", str(run.path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

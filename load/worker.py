@@ -4,8 +4,9 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NoReturn
 
 import gevent
 from gevent import Greenlet
@@ -13,14 +14,17 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import Runner, WorkerRunner
 
+from journal.environment import SPOOL_FOLDER
 from journal.errors import GamedayError, HarnessDefect, TargetUnreachable
 from journal.frames import Frame
 from journal.readings import Reading
+from journal.spool import ALIVE_NS, Counts, Spool
 from load import invariants
 from load.arrivals.open_model import OpenModel
 from load.assignment import Assignment
 from load.calibration import calibrate
 from load.client import stamps
+from load.clock import Correction, RunClock
 from load.context import RunContext, set_context
 from load.described.user import add_described
 from load.expectation import expected_per_s, warning
@@ -28,11 +32,28 @@ from load.forecast import forecasts
 from load.health import ProcessWatch, measure_loop_lag
 from load.locust_stats import RequestEvent, feed, somebody_listens
 from load.logbook import Invariant
-from load.messages import ACK, ASSIGNMENT, COMMAND, FAILED, HELLO, LEASE, READY, REPORT, RESULT, Command, Send
+from load.messages import (
+    ACK,
+    ASSIGNMENT,
+    CLOCK,
+    COMMAND,
+    FAILED,
+    HELLO,
+    LEASE,
+    OFFSET,
+    READY,
+    REPORT,
+    RESULT,
+    TIME,
+    Command,
+    Send,
+)
 from load.mix import any_signs_up, journeys_of
 from load.reporter import Reporter
 
 HELLO_EVERY_S = 0.5
+FIRST_ROUNDS, FIRST_QUESTIONS, QUESTIONS, CLOCK_EVERY_S = 5, 8, 4, 10.0
+_QUESTION_EVERY_S, _ANSWERS_WITHIN_S = 0.03, 1.0
 CONFIRM_WITHIN_S = 5.0
 REMOVE_ACCOUNTS_WITHIN_S = 10.0
 # a worker without a master has ended by itself 10 s later; the master calls a worker lost after the same silence
@@ -41,12 +62,24 @@ ORPHAN_LEAVES_WITHIN_S = 3.0
 _LOOK_EVERY_S, _SILENT_LOOKS = 0.25, 3
 INDEX = "JOB_COMPLETION_INDEX"  # set by Kubernetes for each pod of an indexed Job
 _AFTER_THE_SECOND_S = 0.02
+_ALIVE_EVERY_S = 0.1
 
 
 def own_index(environment: Mapping[str, str]) -> int | None:
     """The number that this worker was given from outside; None where the master is to count."""
     given = environment.get(INDEX, "")
     return int(given) if given.isascii() and given.isdigit() else None
+
+
+def spool_folder(environment: Mapping[str, str]) -> Path:
+    """Where spools lie: as the environment says, else beside the run directories."""
+    return Path(environment.get(SPOOL_FOLDER) or Path("runs") / "spool")
+
+
+def _show_life(counts: Counts, clock: RunClock) -> NoReturn:
+    while True:
+        counts[ALIVE_NS] = int(clock.time() * 1e9)
+        gevent.sleep(_ALIVE_EVERY_S)
 
 
 class Worker:
@@ -56,6 +89,7 @@ class Worker:
         self._environment = environment
         self._runner = runner
         self._send = send
+        self._clock = RunClock()
         self._context: RunContext | None = None
         self._reporter: Reporter | None = None
         self._greenlets: list[Greenlet] = []
@@ -78,6 +112,7 @@ class Worker:
         """Listens for the master and says hello until the assignment arrives."""
         self._runner.register_message(ASSIGNMENT, self._on_assignment)
         self._runner.register_message(ACK, self._on_ack)
+        self._runner.register_message(TIME, lambda msg, **_: self._clock.take(msg.data))
         self._runner.register_message(COMMAND, self._on_command)
         self._runner.register_message(LEASE, self._on_lease)
         self._environment.events.user_error.add_listener(self._on_user_error)
@@ -86,9 +121,47 @@ class Worker:
     def _say_hello(self) -> None:
         index = own_index(os.environ)
         hello = {} if index is None else {"index": index}
+        if self._is_apart:
+            self._compare_clocks()
         while self._context is None:
             self._tell(HELLO, hello)
             gevent.sleep(HELLO_EVERY_S)
+
+    @property
+    def _is_apart(self) -> bool:
+        """Whether the master is another process, with a clock of its own that may be another one."""
+        return isinstance(self._runner, WorkerRunner)
+
+    def _compare_clocks(self) -> None:
+        """The master listens from soon after it took this worker in."""
+        for _ in range(FIRST_ROUNDS):
+            self._ask_the_time(FIRST_QUESTIONS)
+            if self._clock.answers:
+                break
+
+    def _ask_the_time(self, questions: int) -> None:
+        """Asks the master so many times, and waits a little for the answers."""
+        for _ in range(questions):
+            self._tell(CLOCK, self._clock.question())
+            gevent.sleep(_QUESTION_EVERY_S)
+        ends_s = time.monotonic() + _ANSWERS_WITHIN_S
+        while self._clock.answers < questions and time.monotonic() < ends_s:
+            gevent.sleep(_QUESTION_EVERY_S)
+
+    def _keep_time(self, context: RunContext) -> None:
+        while True:
+            gevent.sleep(CLOCK_EVERY_S)
+            self._ask_the_time(QUESTIONS)
+            self._correct_clock(context)
+
+    def _correct_clock(self, context: RunContext) -> None:
+        correction = self._clock.correct()
+        if correction is not None:
+            self._apply(correction, context)
+
+    def _apply(self, correction: Correction, context: RunContext) -> None:
+        context.logbook.recorder.offset_ns = correction.offset_ns
+        self._tell(OFFSET, correction.encode())
 
     def _tell(self, message: str, data: dict[str, Any]) -> None:
         with suppress(RPCError):  # everything that matters is sent again until it is answered
@@ -100,13 +173,23 @@ class Worker:
         if self._context is not None:
             return
         assignment = Assignment.decode(msg.data)
-        context = self._context = RunContext(assignment)
+        first = self._clock.correct()  # before the first second is counted
+        spool, complaint = self._open_spool(assignment)
+        context = self._context = RunContext(assignment, None if spool is None else spool.counts, self._clock)
         add_described(self._environment, assignment.profile)
-        self._reporter = Reporter(context.logbook, lambda parcel: self._tell(REPORT, parcel.encode()))
+        if complaint:
+            context.warn(complaint)
+        if first is not None:
+            self._apply(first, context)
+        elif self._is_apart:
+            context.warn("the master did not tell its time: the first seconds of this worker are by its own clock")
+        self._reporter = Reporter(context.logbook, lambda parcel: self._tell(REPORT, parcel.encode()), spool=spool)
         if somebody_listens(self._environment.events.request):
             context.logbook.listeners.append(RequestEvent(self._environment.events.request))
         self._greenlets = [
             gevent.spawn(self._report_each_second, context),
+            *([] if spool is None else [gevent.spawn(_show_life, spool.counts, self._clock)]),
+            *([gevent.spawn(self._keep_time, context)] if self._is_apart else []),
             gevent.spawn(measure_loop_lag, context.logbook.recorder),
         ]
         if context.open_model is not None:
@@ -121,7 +204,18 @@ class Worker:
 
     def _on_lease(self, msg: Any, **_: Any) -> None:
         if self._context is not None and self._context.open_model is not None:
-            self._context.open_model.granted(msg.data)
+            own = {name: msg.data[name] - self._clock.offset_ns for name in ("begin_ns", "until_ns")}
+            self._context.open_model.granted({**msg.data, **own})
+
+    def _open_spool(self, assignment: Assignment) -> tuple[Spool | None, str]:
+        """The spool of this worker, or why there is none; who shares a process with its master needs none."""
+        if not self._is_apart:
+            return None, ""
+        folder = spool_folder(os.environ)
+        try:
+            return Spool(folder, assignment.run_id, assignment.worker), ""
+        except OSError as error:
+            return None, f"there is no spool, {folder} cannot be used: {error.strerror}"
 
     def _on_ack(self, msg: Any, **_: Any) -> None:
         if self._reporter is not None:
@@ -156,10 +250,12 @@ class Worker:
         if stamps.are_refused():
             context.warn("the kernel stamps no received data here: latencies of this worker contain its own delay")
         while True:
-            gevent.sleep(1 - time.time() % 1 + _AFTER_THE_SECOND_S)
+            gevent.sleep(1 - self._clock.time() % 1 + _AFTER_THE_SECOND_S)
             if context.failure and not context.stopping:
                 self._tell(FAILED, {"error": context.failure})
-            self._report(context, context.logbook.recorder.seal(self._runner.user_count), [watch.read()])
+            reading = watch.read()
+            reading = replace(reading, at_ns=reading.at_ns + self._clock.offset_ns)
+            self._report(context, context.logbook.recorder.seal(self._runner.user_count), [reading])
 
     def _report(self, context: RunContext, frames: list[Frame], readings: list[Reading]) -> None:
         assert self._reporter is not None
@@ -247,6 +343,7 @@ class Worker:
         while self._reporter.unacknowledged and time.monotonic() < ends_s:
             gevent.sleep(0.1)
             self._reporter.resend(older_than_s=0.5)
+        self._reporter.close()
 
     # Leaving
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from gameday.cluster.fetching import remove_reader
 from gameday.cluster.ledgers import await_reaper
 from gameday.cluster.names import COMPONENT, HARNESS, PART_OF, RUN, is_of_run
-from gameday.cluster.rendering import CREDENTIALS, OBJECTS_KEY
+from gameday.cluster.rendering import CREDENTIALS, LOAD_SECRET, OBJECTS_KEY
 from gameday.cluster.run import ClusterRun
 from journal.errors import ClusterRefused, ClusterUnreachable
 from probes.kubernetes_api import Json, KubernetesApi
@@ -29,7 +29,8 @@ def clean_up(run: ClusterRun) -> None:
         NotReverted: the ledger still holds records; the reaper, the ledger and their rights are left in place.
         ClusterUnreachable: something was not gone in time.
     """
-    references = [*objects_of(run), _reference(run, "v1", "Secret", CREDENTIALS)]
+    secrets = [_reference(run, "v1", "Secret", name) for name in (CREDENTIALS, LOAD_SECRET)]
+    references = [*objects_of(run), *secrets]
     plurals = Plurals(run.api)
     first = [found for found in references if found["kind"] in _FIRST]
     reaper = [found for found in references if found["kind"] in _REAPER]

@@ -13,7 +13,7 @@ from gameday.cluster.finding import find_run, local_directory, plan_of
 from gameday.cluster.kubectl import Kubectl
 from gameday.cluster.ledgers import recover_all_in
 from gameday.cluster.names import NAMESPACE, RUN, RunNames
-from gameday.cluster.rendering import CREDENTIALS, Wanted, render, to_yaml
+from gameday.cluster.rendering import CREDENTIALS, LOAD_SECRET, Wanted, render, to_yaml
 from gameday.cluster.run import ClusterRun
 from gameday.cluster.starting import (
     check_cluster,
@@ -194,6 +194,9 @@ def _preface(names: RunNames, profile: Profile) -> Iterator[str]:
     yield f"A target that wants credentials takes a Secret {CREDENTIALS}; out of a file, so no value is an argument:"
     yield f"  kubectl --namespace {namespace} create secret generic {CREDENTIALS} --from-env-file=FILE"
     yield f"with lines such as {', '.join(f'{name}=…' for name in credential_names(profile))}."
+    yield f"Master and workers know each other by a Secret {names.of(LOAD_SECRET)}, if there is one before they start:"
+    make = f"create secret generic {names.of(LOAD_SECRET)} --from-file=secret=/dev/stdin"
+    yield f"  openssl rand -hex 32 | kubectl --namespace {namespace} {make}"
     yield f"To follow the run, fetch its results and clean up: gameday k8s attach {names.run_id}"
 
 

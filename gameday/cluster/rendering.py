@@ -20,6 +20,7 @@ from probes.kubernetes_api import Json
 
 OBJECTS_KEY = "objects.json"
 CREDENTIALS = "credentials"
+LOAD_SECRET = "load-secret"  # noqa: S105  # the name of an object
 _IMAGE = "aia-gameday"
 
 
@@ -103,6 +104,7 @@ def adjusted(objects: list[Json], wanted: Wanted) -> list[Json]:
         _move(found, wanted)
         for pod in _pod_specs(found):
             _set_image(pod, wanted.image)
+            _rename_load_secret(pod, wanted.names)
             if wanted.own_secret:
                 _rename_secret(pod, wanted.names)
         if found["kind"] == "Job" and found["metadata"]["name"] == wanted.names.of("worker"):
@@ -164,6 +166,13 @@ def _rename_secret(pod: Json, names: RunNames) -> None:
         for source in container.get("envFrom") or ():
             if source.get("secretRef", {}).get("name") == CREDENTIALS:
                 source["secretRef"]["name"] = names.of(CREDENTIALS)
+
+
+def _rename_load_secret(pod: Json, names: RunNames) -> None:
+    """Master and workers of each run share a secret of their own."""
+    for volume in pod.get("volumes") or ():
+        if (volume.get("secret") or {}).get("secretName") == LOAD_SECRET:
+            volume["secret"]["secretName"] = names.of(LOAD_SECRET)
 
 
 def _check(objects: list[Json], wanted: Wanted) -> None:

@@ -1,6 +1,7 @@
 """What comes before a run in a cluster: is everything there, may it be broken; then its objects are made."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ from chaos.experiment import experiment_names
 from gameday.cluster.clean_up import clean_up
 from gameday.cluster.kubectl import Kubectl
 from gameday.cluster.names import ENVIRONMENT, HARNESS, PART_OF, RUN, RunNames
-from gameday.cluster.rendering import CREDENTIALS, is_plan
+from gameday.cluster.rendering import CREDENTIALS, LOAD_SECRET, is_plan
 from gameday.cluster.run import ClusterRun
 from journal.errors import ClusterRefused, CommandError, GamedayError, Problem, ProfileError
 from journal.plan import Plan
@@ -112,7 +113,8 @@ def put_into_cluster(run: ClusterRun, objects: list[Json], secret: Mapping[str, 
         plan = next(found for found in objects if is_plan(found))
         run.api.create(run.names.path("configmaps"), plan)
         if secret:
-            _make_secret(run.api, run.names, secret)
+            _make_secret(run.api, run.names, CREDENTIALS, secret)
+        _make_secret(run.api, run.names, LOAD_SECRET, {"secret": secrets.token_urlsafe(32)})
         _apply(run.kubectl, [found for found in objects if found is not plan])
     except GamedayError:
         clean_up(run)
@@ -131,9 +133,9 @@ def _ensure_namespace(api: KubernetesApi, names: RunNames) -> None:
         api.create("/api/v1/namespaces", body)
 
 
-def _make_secret(api: KubernetesApi, names: RunNames, values: Mapping[str, str]) -> None:
-    """Makes the run's Secret, from which its pods take their environment; nothing of it touches disk or arguments."""
-    metadata = {"name": names.of(CREDENTIALS), "labels": names.labels(CREDENTIALS)}
+def _make_secret(api: KubernetesApi, names: RunNames, base: str, values: Mapping[str, str]) -> None:
+    """Makes one of the run's Secrets, which its pods take in; nothing of it touches disk or arguments."""
+    metadata = {"name": names.of(base), "labels": names.labels(base)}
     body: Json = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(values)}
     api.create(names.path("secrets"), body)
 

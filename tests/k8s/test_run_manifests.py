@@ -138,6 +138,30 @@ def test_workers_get_no_token(run_manifests: list[Manifest]) -> None:
     assert _pod(run_manifests, "worker")["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize("part", ["conductor", "worker"])
+def test_master_and_workers_read_the_secret_of_their_run_from_a_file(run_manifests: list[Manifest], part: str) -> None:
+    pod = _pod(run_manifests, part)
+    secret = _volume(pod, "load-secret")["secret"]
+    assert (secret["secretName"], secret["optional"]) == (f"load-secret{SUFFIX}", True)
+    (container,) = pod["containers"]
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "load-secret")
+    assert mount["readOnly"]
+    assert _value(container, "GAMEDAY_LOAD_SECRET_FILE") == f"{mount['mountPath']}/secret"
+    assert _value(container, "GAMEDAY_LOAD_SECRET") is None
+
+
+def test_the_reaper_has_no_part_in_the_secret_of_the_load(run_manifests: list[Manifest]) -> None:
+    assert [volume for volume in _pod(run_manifests, "reaper")["volumes"] if "secret" in volume] == []
+
+
+def test_a_worker_spools_into_a_folder_that_it_may_write(run_manifests: list[Manifest]) -> None:
+    (container,) = _pod(run_manifests, "worker")["containers"]
+    folder = _value(container, "GAMEDAY_SPOOL_DIR")
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
+    assert folder
+    assert any(folder.startswith(f"{mount}/") for mount in mounts)
+
+
 def test_applying_the_ledger_again_touches_no_record(run_manifests: list[Manifest]) -> None:
     assert "data" not in named(run_manifests, "ConfigMap", f"ledger{SUFFIX}")
 

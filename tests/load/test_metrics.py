@@ -1,11 +1,12 @@
 import pytest
 from prometheus_client import generate_latest
 
-from journal.frames import EndpointSecond, Frame, OutcomeSecond
+from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.timeline import EventKind, FaultState, Phase, Timeline
 from load.collector import Collector, Pulse, pulse
 from load.metrics import Metrics
+from load.reporter import Parcel
 
 REQUEST = Endpoint(Kind.REQUEST, "j", "GET /")
 WORKFLOW = Endpoint(Kind.WORKFLOW, "j", "all of it")
@@ -34,7 +35,8 @@ def test_the_metrics_show_the_phase_and_the_fault_in_force(make_run):
 
     timeline.write(EventKind.PHASE, phase=Phase.WARM_UP)
     timeline.write(EventKind.PHASE, phase=Phase.LOAD)
-    collector.recent.extend([frame("a", 1, ok=8, failed=2), frame("a", 2, ok=1)])
+    for seen in (frame("a", 1, ok=8, failed=2), frame("a", 2, ok=1)):
+        collector.take("a", Parcel(seen.sequence, encode(seen), last=False))
     first = shown()
     assert 'gameday_phase{phase="load"} 1.0' in first
     assert 'gameday_phase{phase="warm-up"} 0.0' in first

@@ -4,6 +4,7 @@ import pytest
 
 from journal.columns import read_columns
 from journal.failures import read_failures
+from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import read_readings
 from load.collector import Collector, Pulse, pulse
@@ -118,3 +119,15 @@ def test_the_pulse_is_that_of_the_last_second_in_which_all_may_have_reported(lin
         line.deliver(parcel)
     assert pulse(list(line.collector.recent)) == Pulse(users=1, requests=3, bad=0, failed=0)
     assert pulse([]) == Pulse(0, 0, 0, 0)
+
+
+def test_the_pulse_counts_all_workers_however_many(make_run):
+    collector = Collector(make_run("http://127.0.0.1:1", name="many"))
+    for second in range(1_000, 1_006):
+        for number in range(200):
+            seen = EndpointSecond(3, 0, {Outcome.OK: OutcomeSecond(3)})
+            frame = Frame(f"worker-{number}", second - 999, second, 2, {ENDPOINT: seen})
+            collector.take(frame.worker, Parcel(frame.sequence, encode(frame), last=False))
+    assert pulse(list(collector.recent)) == Pulse(users=400, requests=600, bad=0, failed=0)
+    assert len(collector.recent) <= 4 * 200
+    collector.close()

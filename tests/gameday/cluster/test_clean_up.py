@@ -106,7 +106,8 @@ def cluster() -> Cluster:
         thing("ConfigMap", NAMES.of("plan")),
     ]
     run[-1]["data"] = {OBJECTS_KEY: json.dumps([reference(found) for found in run])}
-    for found in [*run, thing("Secret", NAMES.of("credentials")), thing("Namespace", "gd", run=None)]:
+    secrets = [thing("Secret", NAMES.of(base)) for base in ("credentials", "load-secret")]
+    for found in [*run, *secrets, thing("Namespace", "gd", run=None)]:
         cluster.add(found)
     return cluster
 
@@ -124,8 +125,8 @@ def test_everything_of_the_run_goes_the_reaper_late_and_the_plan_last(cluster: C
     clean_up(run)
     assert cluster.names() == {"gd"}
     order = [name.removesuffix(f"-{NAMES.run_id}") for name in cluster.deleted]
-    assert set(order[:3]) == {"conductor", "master", "credentials"}
-    assert order[3:] == ["reaper", "ledger", "plan"]
+    assert set(order[:4]) == {"conductor", "master", "credentials", "load-secret"}
+    assert order[4:] == ["reaper", "ledger", "plan"]
 
 
 def test_what_others_have_stays_even_under_a_name_of_the_run(cluster: Cluster, run: ClusterRun) -> None:

@@ -1,0 +1,174 @@
+"""`python -m benchmarks.simulated_workers PORT WORKERS SERIES`: so many workers in one process, for a real master.
+
+They say over real, fenced connections what workers say, in the same seconds: heartbeats, a frame with each series every
+second, Locust's own statistics every three, questions for the time. Only the load itself is missing. The secret is
+taken from the environment. It ends when the master tells it to.
+"""
+
+import os
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import msgpack
+import numpy as np
+import zmq
+from locust import __version__
+from locust.stats import RequestStats
+
+from journal.environment import load_secret
+from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
+from journal.histogram import bucket_indices
+from journal.outcomes import Endpoint, Kind, Outcome
+from journal.readings import Reading
+from load.fence import master_keys
+from load.messages import ACK, ASSIGNMENT, CLOCK, COMMAND, HELLO, REPORT, RESULT
+from load.reporter import RESEND_AFTER_S, Parcel
+
+REQUESTS_PER_SERIES = 20
+HEARTBEAT_S, STATISTICS_S, CLOCK_S = 1.0, 3.0, 10.0
+
+
+def seconds_of_load(series: int) -> list[dict[Endpoint, EndpointSecond]]:
+    """Some seconds in which each series has some requests around 40 ms; workers take them in turn."""
+    random = np.random.default_rng(1)
+    return [{_endpoint(number): _busy_second(random) for number in range(series)} for _ in range(10)]
+
+
+def _endpoint(number: int) -> Endpoint:
+    return Endpoint(Kind.REQUEST, "simulated", f"GET /api/v1/resource-{number}")
+
+
+def _busy_second(random: np.random.Generator) -> EndpointSecond:
+    times_us = random.lognormal(np.log(40_000), 0.6, REQUESTS_PER_SERIES).astype(np.int64)
+    used, counts = np.unique(bucket_indices(times_us), return_counts=True)
+    buckets = dict(zip(used.tolist(), counts.tolist(), strict=True))
+    over = int((times_us >= 200_000).sum())
+    ended = OutcomeSecond(REQUESTS_PER_SERIES, {200_000: over} if over else {}, {"service": buckets})
+    return EndpointSecond(REQUESTS_PER_SERIES, 0, {Outcome.OK: ended})
+
+
+def locust_statistics(series: int) -> dict[str, Any]:
+    """What Locust's own workers report of so much load."""
+    statistics = RequestStats()
+    for number in range(series):
+        for time_ms in range(20, 20 + 3 * REQUESTS_PER_SERIES):
+            statistics.log_request("GET", f"/api/v1/resource-{number}", time_ms, 500)
+    total = statistics.total.serialize()
+    return {"stats": statistics.serialize_stats(), "stats_total": total, "errors": {}, "current_cpu_usage": 40.0}
+
+
+class SimulatedWorker:
+    """One worker's connection and what it keeps in mind."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], port: int, number: int, key: bytes) -> None:
+        self.number = number
+        self.node_id = f"simulated_{number:04d}_{os.getpid()}"
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.IDENTITY, self.node_id.encode())
+        if key:
+            self.socket.curve_publickey, self.socket.curve_secretkey = zmq.curve_keypair()
+            self.socket.curve_serverkey = key
+        self.socket.connect(f"tcp://127.0.0.1:{port}")
+        self.name, self.state = "", "ready"
+        self.ended = False
+        self.users: dict[str, int] = {}
+        self.waiting: dict[int, tuple[dict[str, Any], float]] = {}
+        self._sequence = 0
+        self.say("client_ready", __version__)
+
+    def say(self, kind: str, data: Any) -> None:
+        """One message in Locust's form."""
+        self.socket.send(msgpack.dumps((kind, data, self.node_id)), zmq.NOBLOCK)
+
+    def hear(self) -> None:
+        """All messages that have come."""
+        while self.socket.poll(0):
+            kind, data, _ = msgpack.loads(self.socket.recv(), raw=False, strict_map_key=False)
+            self._take(kind, data)
+
+    def _take(self, kind: str, data: Any) -> None:
+        if kind == ACK:
+            self.waiting.pop(data["sequence"], None)
+        elif kind == ASSIGNMENT:
+            self.name = self.name or data["worker"]
+        elif kind == "spawn":
+            self.users, self.state = data["user_classes_count"], "running"
+            self.say("spawning", None)
+            self.say("spawning_complete", {"user_classes_count": self.users, "user_count": sum(self.users.values())})
+        elif kind == COMMAND:
+            self.say(RESULT, {"command": data["command"], "data": {}})
+        elif kind == "quit":
+            self.ended = True
+
+    def report(self, second: int, endpoints: dict[Endpoint, EndpointSecond], reading: dict[str, Any]) -> None:
+        """The frame of one second, and once more those that were not acknowledged in time."""
+        self._sequence += 1
+        frame = encode(Frame(self.name, self._sequence, second, sum(self.users.values()), endpoints))
+        parcel = Parcel(self._sequence, frame, last=False, readings=[reading]).encode()
+        overdue = [kept for kept, sent_s in self.waiting.values() if time.monotonic() - sent_s > RESEND_AFTER_S]
+        for each in (parcel, *overdue):
+            self.waiting[each["sequence"]] = (each, time.monotonic())
+            self.say(REPORT, each)
+
+
+class Crowd:
+    """All workers, served by one loop."""
+
+    def __init__(self, port: int, workers: int, series: int) -> None:
+        secret = load_secret()
+        key = master_keys(secret)[0] if secret else b""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        context.set(zmq.MAX_SOCKETS, 4 * workers + 100)
+        self.workers = [SimulatedWorker(context, port, number, key) for number in range(workers)]
+        self._seconds = seconds_of_load(series)
+        self._statistics = locust_statistics(series)
+        self._poller = zmq.Poller()
+        self._by_socket = {worker.socket: worker for worker in self.workers}
+        for worker in self.workers:
+            self._poller.register(worker.socket, zmq.POLLIN)
+
+    def run(self) -> None:
+        """Until the master has told all of them to quit."""
+        second = int(time.time()) + 1
+        while not all(worker.ended for worker in self.workers):
+            for socket, _ in self._poller.poll(max(1, int((second + 1.02 - time.time()) * 1000))):
+                self._by_socket[socket].hear()
+            if time.time() >= second + 1.02:
+                self._tell(second)
+                second += 1
+
+    def _tell(self, second: int) -> None:
+        """What all workers say right after a second has passed."""
+        for worker in self.workers:
+            if not worker.name:
+                worker.say(HELLO, {"index": worker.number})
+                continue
+            worker.say("heartbeat", {"state": worker.state, "current_cpu_usage": 40.0, "current_memory_usage": 9 << 20})
+            worker.report(second, self._seconds[(second + worker.number) % len(self._seconds)], _reading(worker.name))
+            if (second + worker.number) % STATISTICS_S == 0:
+                statistics = {"user_classes_count": worker.users, "user_count": sum(worker.users.values())}
+                worker.say("stats", {**self._statistics, **statistics})
+            if (second + worker.number) % CLOCK_S == 0:
+                for _ in range(4):
+                    worker.say(CLOCK, {"asked_ns": time.time_ns()})
+
+
+def _reading(name: str) -> dict[str, Any]:
+    reading = Reading(
+        at_ns=time.time_ns(),
+        subject=name,
+        role="generator",
+        incarnation="1@1",
+        rss_bytes=9 << 20,
+        uss_bytes=0,
+        cpu_s=1.0,
+        threads=3,
+        descriptors=99,
+    )
+    return asdict(reading)
+
+
+if __name__ == "__main__":
+    Crowd(*map(int, sys.argv[1:4])).run()

@@ -1,0 +1,237 @@
+"""Workers, masters and connections that die in the middle of a run: the accounts add up to what the target counted."""
+
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from analysis.verdict import Verdict
+from journal.columns import FrameColumns, read_columns
+from tests.e2e.harness import SHORT_PLAN, Background, Run, eventually, gameday, timeline
+from tests.e2e.relay import Relay
+
+USERS = 20
+PLAN = SHORT_PLAN.replace("workers: 1", "workers: 2")
+LONG_PLAN = PLAN.replace("duration_s: 14", "duration_s: 34")
+ENDLESS_PLAN = PLAN.replace("duration_s: 14", "duration_s: 600")
+
+
+class Scene:
+    """A run in the background, and what becomes of it."""
+
+    def __init__(self, folder: Path, start: Callable[..., Background]) -> None:
+        self.folder, self.path, self._start = folder, folder / "run", start
+
+    def begin(self, plan: str, *options: str) -> Background:
+        (self.folder / "plan.yaml").write_text(plan)
+        self.run = self._start("run", "plan.yaml", "--plain", "--out", str(self.path), *options, name="run")
+        return self.run
+
+    def phases(self) -> list[object]:
+        return [event["phase"] for event in timeline(self.path) if event["kind"] == "phase"]
+
+    def await_load(self) -> None:
+        eventually(lambda: "load" in self.phases(), within_s=60, what="the load phase")
+        seconds = self.columns().users.size
+        eventually(lambda: self.columns().users.size > seconds + 3, within_s=20, what="some seconds of load")
+
+    def columns(self) -> FrameColumns:
+        return read_columns(self.path / "frames.bin")
+
+    def locusts(self, option: str) -> list[psutil.Process]:
+        return [process for process in self.run.descendants() if option in process.cmdline()]
+
+    def worker(self, number: int) -> psutil.Process:
+        """The process of the worker with this number."""
+        own = re.compile(rf'"subject":"worker-{number}","role":"generator","incarnation":"(\d+)@')
+        found = own.search((self.path / "readings.jsonl").read_text())
+        assert found
+        return psutil.Process(int(found[1]))
+
+    def ended(self, within_s: float = 90) -> Run:
+        code = self.run.process.wait(within_s)
+        return Run(code, self.run.log.read_text(), self.path)
+
+    def worker_states(self) -> list[object]:
+        return [event["state"] for event in timeline(self.path) if event["kind"] == "worker"]
+
+
+@pytest.fixture
+def scene(start: Callable[..., Background], tmp_path: Path) -> Scene:
+    return Scene(tmp_path, start)
+
+
+def assert_adds_up(verdict: Verdict) -> None:
+    """Sent is what became of it, and the target, which counts for itself, agrees."""
+    accounts = verdict.accounts
+    assert accounts.sent == accounts.answered + accounts.cut + accounts.unfinished + accounts.lost
+    assert accounts.agrees is True, accounts
+    assert accounts.answered > 100
+
+
+def assert_users_kept(columns: FrameColumns) -> None:
+    """From the first second with all users to the last one never fewer than without one of the two workers."""
+    full = np.flatnonzero(columns.users >= USERS)
+    assert columns.users[full[0] : full[-1] + 1].min() >= USERS / 2
+
+
+def test_a_killed_worker_costs_two_seconds_of_its_records_and_no_request_in_the_accounts(scene: Scene) -> None:
+    scene.begin(LONG_PLAN)
+    scene.await_load()
+    scene.worker(1).kill()
+    eventually(lambda: "lost" in scene.worker_states(), within_s=20, what="the worker is missed")
+    run = scene.ended()
+    assert run.code in {1, 3}, run.output
+    verdict, columns = run.verdict, scene.columns()
+    assert_adds_up(verdict)
+    assert_users_kept(columns)
+    killed = [worker.name for worker in columns.workers if not worker.complete]
+    assert len(killed) == 1
+    assert columns.users[columns.users.size // 2 :].max() >= USERS, "the other has all users by then"
+    (told,) = [name for name in verdict.missing if "did not end in order" in name]
+    found = re.search(r"killed at \d:\d\d; (\d+) requests? of its last (\d) s ended without a record", told)
+    assert found
+    assert int(found[1]) == verdict.accounts.lost
+    assert int(found[2]) <= 3
+    assert not (scene.path / "spool").exists()
+
+
+def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everything_that_was_sent(scene: Scene) -> None:
+    scene.begin(ENDLESS_PLAN)
+    scene.await_load()
+    (master,) = scene.locusts("--master")
+    workers = scene.locusts("--worker")
+    master.kill()
+    killed_s = time.monotonic()
+    psutil.wait_procs(workers, timeout=30)
+    ended_s = time.monotonic() - killed_s
+    run = scene.ended(60)
+    assert run.code == 70, run.output
+    assert "the Locust master was ended by SIGKILL" in run.output
+    assert ended_s < 12  # ten, and what a busy machine takes to tell
+    verdict, columns = run.verdict, scene.columns()
+    assert verdict.state in {"inconclusive", "fail"}
+    assert "the run did not come to its orderly end" in verdict.missing
+    assert_adds_up(verdict)
+    assert_users_kept(columns)
+    assert [(worker.complete, worker.missing) for worker in columns.workers] == [(True, ())] * 2
+    assert verdict.accounts.lost == 0
+    assert not (scene.path / "spool").exists()
+
+
+def test_a_worker_that_was_stopped_for_20_s_goes_on_and_nothing_is_missing(scene: Scene) -> None:
+    scene.begin(LONG_PLAN.replace("duration_s: 34", "duration_s: 44"))
+    scene.await_load()
+    worker = scene.worker(0)
+    worker.suspend()
+    stopped_s = time.monotonic()
+    try:
+        eventually(lambda: time.monotonic() - stopped_s > 20, within_s=30, what="20 s have passed")
+    finally:
+        worker.resume()
+    run = scene.ended()
+    assert run.code in {0, 1, 3}, run.output
+    assert "lost" in scene.worker_states()
+    assert_adds_up(run.verdict)
+    assert_users_kept(scene.columns())
+    assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
+    assert any(re.match(r"worker-0 was silent for \d\d s", name) for name in run.verdict.missing), run.verdict.missing
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def relayed(scene: Scene, start: Callable[..., Background]) -> Callable[[str], tuple[Relay, list[Background]]]:
+    def begin(plan: str) -> tuple[Relay, list[Background]]:
+        """A run whose workers reach their master through a relay."""
+        port = free_port()
+        relay = Relay(port)
+        scene.begin(plan, "--workers-at", f"127.0.0.1:{port}")
+        workers = [start("worker", "--master", f"127.0.0.1:{relay.port}", name=f"worker-{n}") for n in range(2)]
+        scene.await_load()
+        return relay, workers
+
+    return begin
+
+
+def test_a_connection_that_is_cut_for_three_seconds_costs_nothing(
+    scene: Scene, relayed: Callable[[str], tuple[Relay, list[Background]]]
+) -> None:
+    relay, workers = relayed(LONG_PLAN)
+    with relay:
+        relay.cut()
+        seconds = scene.columns().users.size
+        ends_s = time.monotonic() + 3
+        eventually(lambda: time.monotonic() > ends_s, within_s=10, what="three seconds")
+        assert scene.columns().users.size <= seconds + 1, "the cut holds"
+        relay.mend()
+        run = scene.ended()
+        assert [worker.process.wait(20) for worker in workers] == [0, 0]
+    assert run.code in {0, 1, 3}, run.output
+    assert_adds_up(run.verdict)
+    assert_users_kept(scene.columns())
+    assert run.verdict.accounts.lost == 0
+    assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
+
+
+def test_what_workers_without_a_connection_leave_behind_completes_the_run(
+    scene: Scene, relayed: Callable[[str], tuple[Relay, list[Background]]], ledger: Path
+) -> None:
+    relay, workers = relayed(ENDLESS_PLAN)
+    with relay:
+        relay.cut()
+        assert [worker.process.wait(20) for worker in workers] == [70, 70]
+        run = scene.ended()
+    assert "all workers are gone" in run.output
+    assert [worker.complete for worker in scene.columns().workers] == [False, False]
+    collected = gameday("collect", str(scene.path), "runs/spool", cwd=scene.folder, ledger=ledger)
+    assert (collected.returncode, "collected from spools" in collected.stdout) == (0, True), collected.stderr
+    gameday("report", str(scene.path), cwd=scene.folder, ledger=ledger)
+    verdict = Run(0, "", scene.path).verdict
+    assert_adds_up(verdict)
+    assert verdict.accounts.lost == 0
+    assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
+    assert not (scene.folder / "runs" / "spool").exists()
+
+
+def test_a_run_of_which_everything_was_killed_has_its_workers_count_in_the_report(scene: Scene, ledger: Path) -> None:
+    background = scene.begin(ENDLESS_PLAN)
+    scene.await_load()
+    background.process.send_signal(signal.SIGKILL)
+    background.process.wait()
+    eventually(lambda: not processes_of(scene.path), within_s=20, what="no process of the run is left")
+    judged = gameday("report", str(scene.path), cwd=scene.folder, ledger=ledger)
+    assert judged.returncode in {1, 3}, judged.stderr
+    assert "collected from spools" in judged.stdout
+    verdict = Run(judged.returncode, judged.stdout, scene.path).verdict
+    accounts = verdict.accounts
+    assert accounts.sent == accounts.answered + accounts.cut + accounts.unfinished + accounts.lost
+    assert sum("killed at" in name for name in verdict.missing) == 2
+
+
+def processes_of(run: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("GAMEDAY_SPOOL_DIR", "").startswith(str(run)):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@pytest.mark.parametrize("option", ["nowhere", "plan.yaml"])
+def test_collecting_what_is_no_run_is_bad_input(option: str, tmp_path: Path, ledger: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("{}")
+    done = gameday("collect", option, cwd=tmp_path, ledger=ledger)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
