@@ -38,8 +38,9 @@ def _table(capacity: Capacity) -> Iterator[str]:
     yield f" {'held: ' + capacity.fault if capacity.fault else 'healthy'}"
     yield f"   {'users':>6} {'time':>6} {'rate /s':>8} {'p95 ms':>7}  in time, at least so many, at most"
     for visit in sorted(capacity.visits, key=lambda visit: (visit.n, visit.begin_s)):
-        yield _row(visit)
-    yield f"   {usl_words(capacity)}"
+        row = _row(visit)
+        yield row if len(row) <= WIDTH else f"{row[: WIDTH - 1]}…"
+    yield from textwrap.wrap(usl_words(capacity), WIDTH, initial_indent="   ", subsequent_indent="   ")
 
 
 def _row(visit: Visit) -> str:

@@ -1,8 +1,10 @@
 """Judges a search and writes capacity.json and capacity.html into its run directory."""
 
 from analysis.capacity.judge import judge_capacity
+from analysis.capacity.page import capacity_page
 from analysis.capacity.result import write_result
 from analysis.capacity.terminal import closing_lines
+from analysis.report.write import write_whole
 from journal.errors import Problem, RunDirectoryError
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
@@ -14,9 +16,11 @@ def judge_and_report_capacity(run: RunDirectory) -> tuple[list[str], ExitCode]:
     Raises:
         RunDirectoryError: the directory cannot be read, or nothing can be written there.
     """
-    _evidence, result = judge_capacity(run)
+    evidence, result = judge_capacity(run)
     try:
         write_result(run.capacity, result)
     except OSError as error:
         raise RunDirectoryError([Problem(str(run.path), f"cannot be written: {error.strerror}")]) from error
-    return closing_lines(result, run.capacity), result.exit
+    page = run.path / "capacity.html"
+    write_whole(page, capacity_page(evidence.manifest, result).encode())
+    return closing_lines(result, page), result.exit

@@ -56,7 +56,7 @@ def html_page(evidence: Evidence, verdict: Verdict) -> str:
     timeline, generator = timeline_view(evidence, verdict, run), generator_panels(evidence, run)
     rows = decision_rows(verdict)
     shown, folded = split_rows(rows)
-    script, style = _resource("report.js"), _resource("report.css")
+    script, style = _resource("report.js"), stylesheet()
     return (
         environment()
         .get_template("page.html.j2")
@@ -89,6 +89,11 @@ def _json_in_html(data: Mapping[str, Any]) -> Markup:
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     escaped = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(escaped)  # noqa: S704  # nothing is left in it that HTML knows
+
+
+def stylesheet() -> str:
+    """The look of every page."""
+    return _resource("report.css")
 
 
 def _resource(name: str) -> str:

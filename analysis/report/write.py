@@ -23,10 +23,11 @@ def write_reports(run: RunDirectory, evidence: Evidence, verdict: Verdict) -> No
         "junit.xml": junit_xml(verdict, evidence.manifest.plan.name),
     }
     for name, content in reports.items():
-        _write(run.path / name, content)
+        write_whole(run.path / name, content)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a report whole or not at all. Raises RunDirectoryError."""
     temporary = path.with_suffix(path.suffix + ".tmp")
     try:
         temporary.write_bytes(content)

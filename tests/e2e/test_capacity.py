@@ -1,11 +1,30 @@
 """The search for the capacity as a user runs it, against a target whose capacity is known."""
 
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import SHORT_PLAN, gameday
+from analysis.capacity.result import read_result
+from tests.analysis.capacity.closed_network import Knee, most_users
+from tests.e2e.harness import SHORT_PLAN, Background, eventually, gameday, timeline
 
+KNEE_PLAN = """\
+name: knee
+load:
+  stages:
+    - {users: 12, spawn_rate_per_s: 50, duration_s: 60}
+  warm_up_s: 2
+  workers: 1
+  think_time: {min_s: 0.05, max_s: 0.15}
+  mix: {model_control: 1}
+"""
+KNEE_PROFILE = """\
+name: one-replica
+embedded: {replicas: 1, workers: 2}
+limits: {max_users: 500, requests_per_hour_per_user: 100000}
+"""
 FAULTS = "faults:\n  - {id: F1, experiment: throttle-redis, at_s: 2}\n"
 
 
@@ -32,3 +51,51 @@ def test_a_search_that_cannot_begin_says_why(plan: str, options: tuple[str, ...]
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_interval_holds_the_capacity_that_was_planted(tmp_path: Path) -> None:
+    """Three servers of 30 ms and users who think for 100 ms: an independent simulation says how many there may be."""
+    (tmp_path / "plan.yaml").write_text(KNEE_PLAN)
+    (tmp_path / "profile.yaml").write_text(KNEE_PROFILE)
+    options = ("--profile", "profile.yaml", "--defect", "semaphore:3:30", "--out", "run", "--resolution", "0.3")
+    times = ("--level-s", "8", "--settle-s", "2", "--max-duration", "200")
+    ledger = tmp_path / "ledger"
+    done = gameday("capacity", "plan.yaml", *options, *times, cwd=tmp_path, ledger=ledger, timeout_s=230)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = read_result(tmp_path / "run" / "capacity.json")
+    (found,) = result.capacities
+    assert found.fails is not None
+    assert found.passes <= most_users(Knee(), seconds=300) < found.fails
+    assert max(visit.rate_per_s for visit in found.visits) < 1.03 * Knee().ceiling_per_s
+    assert all(visit.unexplained is not None and abs(visit.unexplained) <= 0.05 for visit in found.visits)
+    assert result.accounts.agrees
+    assert result.line in done.stdout
+    page = (tmp_path / "run" / "capacity.html").read_text()
+    assert page.count('<svg class="plot wide"') == 3
+
+    again = gameday("report", "run", cwd=tmp_path, ledger=ledger)
+    assert again.returncode == 0
+    assert read_result(tmp_path / "run" / "capacity.json") == result
+
+
+def test_an_interrupted_search_reverts_the_fault_it_holds_and_says_what_is_known(
+    start: Callable[..., Background], tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(KNEE_PLAN)
+    held = ("--with-fault", "throttle-redis", "--set", "off_ms=40", "--set", "on_ms=40")
+    bounds = ("--start", "3", "--most", "3", "--level-s", "8", "--settle-s", "1", "--max-duration", "120")
+    search = start("capacity", "plan.yaml", "--out", "run", *held, *bounds, name="search")
+    run = tmp_path / "run"
+
+    def state_of_fault() -> list[object]:
+        return [event["state"] for event in timeline(run) if event["kind"] == "fault"]
+
+    eventually(lambda: "effective" in state_of_fault(), within_s=90, what="a fault is held")
+    children = search.descendants()
+    search.process.send_signal(signal.SIGINT)
+    assert search.process.wait(60) == 130
+    assert "proven" in state_of_fault()
+    said = search.log.read_text()
+    assert "! INTERRUPTED. What is known so far: At least 3 users; no more were to be tried." in said
+    assert "With throttle-redis held: nothing is known yet." in said
+    assert [child for child in children if child.is_running()] == []
