@@ -103,6 +103,7 @@ def capacity_at(search: Search, fault: str, visits: Sequence[Visit]) -> Capacity
         passes=stands.passes,
         fails=stands.fails,
         confirmed=stands.confirmed,
+        narrow=stands.narrow,
         finished=bool(seen) and next_level(rules_of(search), seen) is None,
         limit=stands.limit,
         open=stands.open,

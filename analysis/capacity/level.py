@@ -8,10 +8,11 @@ import numpy as np
 
 from analysis.evidence import Counts, Evidence, Mask, Window
 from analysis.figures import good_share
-from analysis.generator import generator_health
+from analysis.generator import generator_health, left_out
 from analysis.intervals import CONFIDENCE, ShareInterval, share_interval
 from analysis.littles_law import unexplained_share
 from analysis.slo import decide, samples_needed
+from analysis.suspicion import find_suspicion
 from analysis.verdict import Estimate, State
 from analysis.words import bounds, decimals_for, percent
 from journal.capacity import LOOKS
@@ -39,9 +40,9 @@ class LevelState(StrEnum):
 class Visit:
     """One visit to a level: `n` users, measured for `seconds` from `begin_s` on (since the load began).
 
-    `good_share` and `p95_ms` are of all requests; `subject` with `subject_share` is what decided, the endpoint nearest
-    to its limit or farthest beyond it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see
-    `analysis.littles_law`.
+    Of these seconds the few that the generator spoiled are left out, as in every run. `good_share` and `p95_ms` are of
+    all requests; `subject` with `subject_share` is what decided, the endpoint nearest to its limit or farthest beyond
+    it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see `analysis.littles_law`.
     """
 
     n: int
@@ -87,11 +88,13 @@ class _Subject:
 def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") -> Visit:
     """The visit to the level of `n` users that was measured in `window`, with the fault `fault_id` held, if any."""
     seen = replace(evidence, load=window)
-    within = seen.in_load
+    suspicion = find_suspicion(seen)
+    health = generator_health(seen, suspicion)
+    within = seen.in_load & ~left_out(health, suspicion)
     rows = seen.rows(Kind.REQUEST)
     subjects = list(_subjects(seen, rows, within))
     state, decisive = _decided(subjects)
-    doubt = _doubt(seen, window, n, fault_id)
+    doubt = health.reason if health.suspect else _doubt(seen, window, n, fault_id)
     pool, seconds = subjects[0], int(np.count_nonzero(within))
     times = seen.columns.histogram(rows, within=within)
     known = len(times) > 0
@@ -100,7 +103,7 @@ def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") 
         state=LevelState.UNFIT if doubt else state,
         reason=doubt or _words(decisive, seen.manifest.plan.slo.threshold_ms),
         begin_s=evidence.elapsed_s(window.begin_ns),
-        seconds=seconds,
+        seconds=int(np.count_nonzero(seen.in_load)),
         users=float(seen.columns.users[within].mean()) if seconds else 0.0,
         rate_per_s=pool.interval.samples / seconds if seconds else 0.0,
         mean_ms=times.mean_us() / 1000 if known else None,
@@ -140,9 +143,6 @@ def _decided(subjects: list[_Subject]) -> tuple[LevelState, _Subject]:
 
 def _doubt(seen: Evidence, window: Window, n: int, fault_id: str) -> str:
     """Why this level says nothing about the target; empty when it does."""
-    health = generator_health(seen)
-    if health.suspect:
-        return health.reason
     users = seen.columns.users[seen.in_load]
     if users.size == 0 or abs(float(users.mean()) - n) > _USERS_AWAY * n:
         return f"{float(users.mean()) if users.size else 0:.1f} users were there instead of {n}"

@@ -21,13 +21,15 @@ class Capacity:
 
     `fault` "": nothing was broken meanwhile. `passes` 0: no level that was tried is within the SLO. `fails` None: none
     is beyond it; `limit` then says what ended the climb: "most", "generator", or "". `confirmed`: both ends were seen
-    twice. `finished`: the search came to its end. `open`: levels between the ends that stayed undecided.
+    twice. `narrow`: the interval is no wider than was asked for. `finished`: the search came to its end. `open`: levels
+    between the ends that stayed undecided.
     """
 
     fault: str
     passes: int
     fails: int | None
     confirmed: bool
+    narrow: bool
     finished: bool
     limit: str
     open: tuple[int, ...]
@@ -37,7 +39,7 @@ class Capacity:
     @property
     def found(self) -> bool:
         """Whether the interval is known: closed, narrow enough, and confirmed."""
-        return self.finished and self.confirmed and self.fails is not None
+        return self.finished and self.confirmed and self.narrow and self.fails is not None
 
 
 @dataclass(frozen=True, kw_only=True)

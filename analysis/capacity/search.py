@@ -10,7 +10,8 @@ from itertools import pairwise
 from analysis.capacity.level import LevelState
 
 MOST_VISITS = 3
-_MOST_UNFIT = 2
+_MOST_UNFIT = 3
+_MOST_OPEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,15 @@ class Bracket:
     """The interval as it stands: `passes` users are within the SLO, `fails` are not.
 
     `passes` 0: no level that was tried is. `fails` None: none that was tried is beyond it; `limit` then says what
-    ended the climb: "most", "generator", or "" while it goes on. `confirmed`: both ends were found so twice.
+    ended the climb: "most", "generator", or "" while it goes on. `confirmed`: both ends were found so twice. `narrow`:
+    the interval is no wider than was asked for.
     `open`: levels between them that the evidence does not decide.
     """
 
     passes: int
     fails: int | None
     confirmed: bool
+    narrow: bool
     limit: str
     open: tuple[int, ...]
 
@@ -104,6 +107,7 @@ def bracket(rules: Rules, seen: Sequence[Seen]) -> Bracket:
         passes=passes,
         fails=fails,
         confirmed=bool(ends) and all(max(level.passes, level.fails) >= 2 for level in ends),
+        narrow=fails is not None and fails - passes <= rules.tolerance(fails),
         limit=limit,
         open=tuple(
             n
@@ -138,16 +142,17 @@ def _contradicts(levels: dict[int, _Level], fails: int | None) -> bool:
 def _further(rules: Rules, levels: dict[int, _Level], passes: int, fails: int | None) -> int | None:
     """A level that has not been visited: above all others while nothing ends the climb, else amid the widest gap."""
     unusable = min((n for n, level in levels.items() if level.unusable and n > passes), default=None)
-    ceiling = min((n for n in (fails, unusable) if n is not None), default=None)
-    if ceiling is None:
+    if fails is None and unusable is None:
         highest = max(levels)
         return min(rules.most, 2 * highest) if highest < rules.most else None
-    if ceiling == unusable and passes:
+    if fails is None and passes:
         return None
+    ceiling = unusable if fails is None else fails
+    assert ceiling is not None
     between = [n for n in levels if passes < n < ceiling]
-    marks = [passes, *between, ceiling]
-    width, lower = max((upper - lower, -lower) for lower, upper in pairwise(marks))
-    return -lower + width // 2 if width > rules.tolerance(ceiling) else None
+    width, lower = max((upper - lower, -lower) for lower, upper in pairwise([passes, *between, ceiling]))
+    wanted = ceiling - passes > rules.tolerance(ceiling) and width > 1 and len(between) < _MOST_OPEN
+    return -lower + width // 2 if wanted else None
 
 
 def _confirming(levels: dict[int, _Level], passes: int, fails: int | None) -> int | None:

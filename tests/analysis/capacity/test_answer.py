@@ -86,7 +86,7 @@ def test_what_is_not_known_is_said(truth: int, levels: tuple[int, ...], said: st
 
 
 def test_the_generator_is_named_where_it_was_the_limit() -> None:
-    visits = [visit(10, LevelState.PASS), *[visit(20, LevelState.UNFIT)] * 2, visit(10, LevelState.PASS)]
+    visits = [visit(10, LevelState.PASS), *[visit(20, LevelState.UNFIT)] * 3, visit(10, LevelState.PASS)]
     found = capacity_at(SEARCH, "throttle-redis", visits)
     assert found.finished
     assert sentence(found) == (
