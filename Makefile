@@ -31,7 +31,6 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(VENV)/bin/python -m benchmarks.run $(ARGS)
-	@$(VENV)/bin/python -m benchmarks.reporting
 
 setup: $(STAMP)
 	@echo "$(VENV) is ready"

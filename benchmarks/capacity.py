@@ -104,11 +104,11 @@ def write(text: str) -> None:
     README.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=main.__doc__)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--level-s", type=int, default=12)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     truth = most_users(KNEE)
     print(f"the truth: {truth} users", flush=True)
     starts = [FIRST_STARTS[run % len(FIRST_STARTS)] for run in range(options.runs)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
-from benchmarks import client
+from benchmarks import arrivals, capacity, client, model_context, reporting
 from journal.histogram import MAX_VALUE_US, bucket_index, bucket_indices
 
 ROUNDS = 15
@@ -84,7 +84,14 @@ def hot_paths() -> None:
         print(measure(comparison))
 
 
-MEASUREMENTS: dict[str, Callable[[], None]] = {"hot-paths": hot_paths, "client": client.main}
+MEASUREMENTS: dict[str, Callable[[], None]] = {
+    "hot-paths": hot_paths,
+    "client": client.main,
+    "arrivals": arrivals.main,
+    "reporting": lambda: reporting.main([]),
+    "model-context": model_context.main,
+    "capacity": lambda: capacity.main([]),
+}
 
 
 def main() -> None:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from journal.errors import PlanError, Problem
 from journal.plan import Plan
 from journal.recorded_arrivals import LONGEST_S, MOST_ARRIVALS, offsets_s_of, pack
 
 MOST_BYTES = 64 * 1024 * 1024
+MOST_TRAVELLING_BYTES = 600 * 1024  # a ConfigMap holds one MiB, and there is more in it
 EPOCH_FROM_S = 1e8  # a number from here on is a time since 1970, no offset: as an offset it would be three years
 _SHOWN = 10
 _WHERE = "load.arrivals.file"
@@ -31,6 +33,23 @@ def with_recording(plan: Plan, folder: Path) -> Plan:
         return plan
     recording = pack(np.round(np.array(read_moments(folder / arrivals.file)) * 1e6).astype(np.int64))
     return replace(plan, load=replace(plan.load, arrivals=replace(arrivals, recording=recording)))
+
+
+def travelling(text: str, plan: Plan) -> str:
+    """The text of a plan for a place where its file of arrivals is not: with what the plan read from it inside.
+
+    Raises:
+        PlanError: it would be too much for the ConfigMap that carries it.
+    """
+    arrivals = plan.load.arrivals
+    if arrivals is None or not arrivals.recording:
+        return text
+    if len(arrivals.recording) > MOST_TRAVELLING_BYTES:
+        what = f"holds {round(plan.load.curve.total):,} arrivals, too many to travel into a cluster"
+        raise PlanError([Problem(_WHERE, what, "shorten it, or use poisson arrivals of the same rates")])
+    data = yaml.safe_load(text)
+    data["load"]["arrivals"]["recording"] = arrivals.recording
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
 
 
 def read_moments(path: Path) -> list[float]:

@@ -36,6 +36,7 @@ from gameday.inputs import (
     tell_undecidable,
 )
 from gameday.options import Overrides
+from gameday.recording import travelling
 from gameday.recovery_report import print_recovery
 from gameday.sources import text_of
 from gameday.stop_signals import StopSignals
@@ -107,7 +108,7 @@ def run(
         wanted = Wanted(
             names=RunNames(new_run_id(), namespace),
             target_namespace=checked.profile.platform.cluster.namespace,
-            plan=text_of(plan, "plan"),
+            plan=travelling(text_of(plan, "plan"), checked.plan),
             profile=text_of(profile, "profile"),
             data=data_files(profile, checked.profile),
             workers=checked.plan.load.workers,
@@ -173,7 +174,7 @@ def render_command(
     wanted = Wanted(
         names=names,
         target_namespace=checked.profile.platform.cluster.namespace,
-        plan=text_of(plan, "plan"),
+        plan=travelling(text_of(plan, "plan"), checked.plan),
         profile=text_of(profile, "profile"),
         data=data_files(profile, checked.profile),
         workers=checked.plan.load.workers,

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gameday.recording import read_moments
+from gameday.recording import read_moments, travelling
 from gameday.sources import load_plan
 from journal.arrival_schedule import ArrivalSchedule
 from journal.errors import PlanError
@@ -73,6 +74,29 @@ def test_a_recording_travels_inside_the_plan(tmp_path: Path) -> None:
     assert plan.load.arrivals is not None
     assert (plan.load.duration_s, ArrivalSchedule(plan.load.arrivals, 1).total) == (4, 3)
     assert plan.load.words == "3 recorded arrivals in 4 s"
+
+
+def test_a_plan_for_a_cluster_carries_what_its_file_held(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    (tmp_path / "arrivals.txt").write_text("0.5\n1.5\n3.25\n")
+    plan = load_plan(str(tmp_path / "plan.yaml"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "plan.yaml").write_text(travelling(PLAN, plan))
+    assert load_plan(str(tmp_path / "elsewhere" / "plan.yaml")) == plan
+
+
+def test_a_plan_without_a_recording_travels_as_it_was_written(tmp_path: Path) -> None:
+    text = "# mine\nname: x\nload: {stages: [{users: 5, duration_s: 60}]}\n"
+    (tmp_path / "plan.yaml").write_text(text)
+    assert travelling(text, load_plan(str(tmp_path / "plan.yaml"))) == text
+
+
+def test_a_recording_too_long_for_a_cluster_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    moments = np.cumsum(np.random.default_rng(1).exponential(0.1, 400_000))
+    (tmp_path / "arrivals.txt").write_text("\n".join(f"{moment:.6f}" for moment in moments))
+    with pytest.raises(PlanError, match="holds 400,000 arrivals, too many to travel into a cluster"):
+        travelling(PLAN, load_plan(str(tmp_path / "plan.yaml")))
 
 
 def test_a_recording_that_is_not_there_is_named_with_its_plan(tmp_path: Path) -> None:
