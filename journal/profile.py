@@ -111,6 +111,7 @@ class Profile:
     ca_file: str = ""
     request_timeout_s: Annotated[float, Gt(0)] = 10.0
     task_timeout_s: Annotated[float, Gt(0)] = 15.0
+    task_retention_s: Annotated[float, Gt(0)] = 1800.0
     embedded: Embedded = field(default_factory=Embedded)
     limits: Limits = field(default_factory=Limits)
     credentials: Credentials = field(default_factory=Credentials)

@@ -31,7 +31,7 @@ class RunContext:
         self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,), self.clock.time, tally))
         self.open_model = OpenModel(self.plan, self.logbook.recorder) if self.plan.load.arrivals else None
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
-        self.tasks = AcceptedTasks()
+        self.tasks = AcceptedTasks(retention_s=assignment.profile.task_retention_s)
         self.secrets = Secrets(assignment.profile)
         self.data = Data(assignment.profile, assignment.data)
         self.failure = ""

@@ -42,3 +42,16 @@ def test_the_completion_of_a_task_that_nobody_accepted_means_nothing():
     tasks = AcceptedTasks()
     tasks.seen_completed("t1")
     assert tasks.all() == []
+
+
+def test_a_completed_task_that_the_target_may_have_forgotten_is_not_asked_for_but_an_unseen_one_is():
+    now_s = 0.0
+    tasks = AcceptedTasks(retention_s=1800, clock=lambda: now_s)
+    for number in (1, 2):
+        tasks.add(task(number))
+    tasks.seen_completed("t1")
+    now_s = 1000.0
+    tasks.add(task(3))
+    tasks.seen_completed("t3")
+    now_s = 2000.0
+    assert [kept.id for kept in tasks.all()] == ["t2", "t3"]
