@@ -85,7 +85,7 @@ def test_a_run_with_two_workers_writes_down_exactly_what_the_target_saw(target: 
     generator = {
         endpoint.name: row for row, endpoint in enumerate(columns.endpoints) if endpoint.kind is Kind.GENERATOR
     }
-    assert set(generator) == {"loop lag", "think"}
+    assert set(generator) == {"entering", "loop lag", "think"}
     lag = [generator["loop lag"]]
     assert len(columns.histogram(lag, name="lag")) > 300
     assert np.isnan(columns.histogram(lag, name="service").quantile_us(0.5))

@@ -163,12 +163,13 @@ def test_a_session_ends_with_its_replica_while_the_stateless_version_goes_on(sta
         assert stateless(fresh, "echo", {"text": "x"}).status_code == 200
 
 
-def test_its_answers_carry_the_marks_of_all_others_and_are_measured(start):
+def test_its_answers_carry_the_marks_of_all_others_and_are_measured(start, wait_until):
     user = start().user()
     answer = stateless(user, "echo", {"text": "x"})
     assert answer.headers["x-served-by"].startswith("api-0@")
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert 'http_requests_total{method="POST",route="/mcp",status="200"} 1.0' in user.get("/metrics").text
+    counted = 'http_requests_total{method="POST",route="/mcp",status="200"} 1.0'
+    wait_until(lambda: counted in user.get("/metrics").text)  # a moment after the answer has been sent
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"jsonrpc": "2.0", "id": null, "method": 5}'])
