@@ -28,6 +28,7 @@ from gameday.inputs import (
 )
 from gameday.live_view import LiveView
 from gameday.locust_processes import Address, MetricsAt, worker_command
+from gameday.openapi import profile_text, read_openapi, write_profile
 from gameday.options import Overrides
 from gameday.plain_view import PlainView
 from gameday.recovery_report import print_recovery
@@ -251,6 +252,26 @@ def plans() -> ExitCode:
 
 
 gameday.add_command(k8s)
+
+
+@gameday.group()
+def profile() -> None:
+    """Profiles of targets."""
+
+
+@profile.command("from-openapi")
+@click.argument("source", metavar="URL|FILE")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: print it).")
+@click.option("--base-url", help="Where the API is (default: the first server of the document).")
+def from_openapi(source: str, output: Path | None, base_url: str | None) -> ExitCode:
+    """Makes a profile to start from of an OpenAPI 3 document (JSON): what reads runs, what writes has the weight 0."""
+    text = profile_text(read_openapi(source), source, base_url)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_profile(text, output)
+        click.echo(f"wrote {output}; edit it, then: gameday check smoke --profile {output}")
+    return ExitCode.PASS
 
 
 @gameday.group()

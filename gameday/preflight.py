@@ -81,6 +81,8 @@ def _journey_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[P
     known = [journey.name for journey in journeys]
     for name in sorted({name for name in known if known.count(name) > 1}):
         yield Problem(f"profile: journeys.{name}", "a journey of this name comes with the harness", "rename it")
+    if plan.load.mix and not any(plan.load.mix.values()):
+        yield Problem("profile: journeys", "no journey has a weight above 0", "give one of them a weight")
     for name in plan.load.mix:
         if name not in known:
             yield Problem(f"plan: load.mix.{name}", "there is no such journey", f"known are: {', '.join(known)}")
