@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import gevent
 import numpy as np
+from gevent import sleep
 from gevent.event import Event
 
 from journal.arrival_schedule import ArrivalSchedule, Block
@@ -158,7 +158,7 @@ class Starter:
         if left_ns <= 0:
             return True
         if left_ns <= _LONGEST_SLEEP_S * _NS:
-            gevent.sleep(left_ns / _NS)
+            sleep(left_ns / _NS)
         else:
             self._await_change(left_ns / _NS - _LONGEST_SLEEP_S / 2)
         return False

@@ -19,13 +19,12 @@ from load.recorder import Recorder
 NS = 1_000_000_000
 T0_NS = 1_700_000_000 * NS
 ALL = (Share(0, 0, 1),)
-_turn = gevent.sleep  # the tests put a clock of their own in its place
 
 
 def settle() -> None:
     """Lets all greenlets go on until each waits for something; waking one another takes a turn of the loop each."""
     for _ in range(5):
-        _turn(0)
+        gevent.sleep(0)
 
 
 class Clock:
@@ -85,7 +84,7 @@ class Scene:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(starter_module.gevent, "sleep", clock.sleep)
+    monkeypatch.setattr(starter_module, "sleep", clock.sleep)
     monkeypatch.setattr(Starter, "_await_change", lambda self, within_s: (clock.sleep(within_s), self._changed.clear()))
     return clock
 
