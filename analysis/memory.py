@@ -45,9 +45,14 @@ def memory_results(evidence: Evidence) -> tuple[MemoryResult, ...]:
     subjects: dict[str, list[ReadingSeries]] = {}
     for series in evidence.readings:
         if series.role in roles:
-            subjects.setdefault(series.subject, []).append(series)
+            subjects.setdefault(name_of(series), []).append(series)
     tolerance = gates.leak_tolerance_mib_per_h
     return tuple(_judge(evidence, incarnations, tolerance) for _, incarnations in sorted(subjects.items()))
+
+
+def name_of(series: ReadingSeries) -> str:
+    """A process by its subject; the harness and the target may both have a worker-0."""
+    return f"{series.role} {series.subject}" if series.role in HARNESS_ROLES else series.subject
 
 
 def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterator[GateResult]:
@@ -106,7 +111,7 @@ def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
 def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: float) -> MemoryResult:
     floors = [(floor_series(evidence, series), series) for series in incarnations]
     floor, longest = max(floors, key=lambda each: each[0].at_h[-1] - each[0].at_h[0] if each[0].at_h.size else -1.0)
-    subject, role = incarnations[0].subject, incarnations[0].role
+    subject, role = name_of(incarnations[0]), incarnations[0].role
     bins = min(_BINS, floor.at_h.size)
     when, level = bin_means(floor.at_h, floor.mib, bins) if bins >= FEWEST_POINTS else (floor.at_h, floor.mib)
     cached = is_working_set(evidence, longest)

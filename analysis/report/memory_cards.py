@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.charts.memory_chart import FLOOR_POINTS, MemoryCurve, draw_memory
 from analysis.evidence import Evidence
-from analysis.memory import FloorSeries, floor_series
+from analysis.memory import FloorSeries, floor_series, name_of
 from analysis.report.data_table import DataTable
 from analysis.report.timeline import RunAxis
 from analysis.trend import bin_means
@@ -32,7 +32,7 @@ def memory_cards(evidence: Evidence, verdict: Verdict, run: RunAxis) -> list[Mem
 
 
 def _card(result: MemoryResult, evidence: Evidence, run: RunAxis) -> MemoryCard:
-    own = [s for s in evidence.readings if (s.subject, s.role) == (result.subject, result.role)]
+    own = [s for s in evidence.readings if (name_of(s), s.role) == (result.subject, result.role)]
     curve = _curve(result, own, evidence)
     if curve is None:
         return MemoryCard(anchor("memory", result.subject), result, "", DataTable(("elapsed s", "floor MiB"), ()))

@@ -115,7 +115,7 @@ def test_a_data_store_may_grow_with_what_it_is_given(judged: Judge) -> None:
 @pytest.mark.parametrize("role", ["generator", "conductor"])
 def test_the_harness_is_held_to_its_own_measure_but_its_leak_is_not_the_targets(judged: Judge, role: str) -> None:
     result = judged(20 + 1.0 * np.arange(90) + _noise(90, sigma=0.1), role=role)
-    assert result.shape == "leak"
+    assert (result.shape, result.subject) == ("leak", f"{role} api-0")
     nothing_of_the_target, leak = memory_gates((result,), required=True)
     assert (nothing_of_the_target.required, nothing_of_the_target.state) == (True, State.INCONCLUSIVE)
     assert (leak.required, leak.state) == (False, State.FAIL)
