@@ -11,8 +11,6 @@ from load.client.errors import CertificateRefused, TimedOut, TlsRefused
 from load.client.origin import Origin
 from load.client.wire import RECEIVE_BYTES, Wire
 
-_SSLContext = get_original("ssl", "SSLContext")
-
 
 @lru_cache(maxsize=64)
 def context_for(*, verify: bool, ca_file: str) -> ssl.SSLContext:
@@ -21,7 +19,8 @@ def context_for(*, verify: bool, ca_file: str) -> ssl.SSLContext:
     Raises:
         TlsRefused: the file of authorities cannot be used.
     """
-    context: ssl.SSLContext = _SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Looked up here: gevent warns when it patches a class that a module already holds.
+    context: ssl.SSLContext = get_original("ssl", "SSLContext")(ssl.PROTOCOL_TLS_CLIENT)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
