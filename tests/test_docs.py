@@ -41,6 +41,16 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_document_was_left_in_the_middle_of_a_merge(document: Path) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", document.read_text(encoding="utf-8"), re.MULTILINE) == []
+
+
+def test_the_first_page_leads_to_every_other_page() -> None:
+    linked = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS.glob("*.md") if f"(docs/{page.name})" not in linked] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_that_is_named_exists(document: Path) -> None:
     named = re.findall(r"(?:`|^|bin/)gameday ([a-z][a-z0-9]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(named) <= set(gameday.commands)
