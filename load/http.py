@@ -257,12 +257,12 @@ class Session:
         """One request whose answer the caller judges; it is counted under `name`, else as `METHOD template`."""
         endpoint, series = self._series(name or f"{method} {template}")
         intended_ns = self._take_intended_ns()
-        began_s = time.time()
-        series.start(max(0, intended_ns))
+        began_ns = time.time_ns()
+        series.start(intended_ns if intended_ns > 0 else began_ns)
         reply = self._client.send(method, template, **request)
         answer = judge(reply)
         self._end(series, answer.outcome, reply, intended_ns)
-        self._logbook.ended(endpoint, answer.outcome, reply, answer.detail, began_s)
+        self._logbook.ended(endpoint, answer.outcome, reply, answer.detail, began_ns / 1e9)
         return answer
 
     def _series(self, name: str) -> tuple[Endpoint, Series]:
@@ -306,8 +306,8 @@ class Session:
             RequestError: the request got no answer; BadStatus: one that is not in `expect`.
         """
         endpoint, series = self._series(name or f"{method} {template}")
-        intended_ns, began_s = self._take_intended_ns(), time.time()
-        series.start(max(0, intended_ns))
+        intended_ns, began_ns = self._take_intended_ns(), time.time_ns()
+        series.start(intended_ns if intended_ns > 0 else began_ns)
         stream: Stream | None = None
         ended: RequestError | None = None
         stopped = False
@@ -326,7 +326,7 @@ class Session:
             if not stopped:
                 reply = self._client.streamed(stream, ended)
                 self._end(series, reply.outcome, reply, intended_ns)
-                self._logbook.ended(endpoint, reply.outcome, reply, reply.detail, began_s)
+                self._logbook.ended(endpoint, reply.outcome, reply, reply.detail, began_ns / 1e9)
                 if stream is not None and stream.first_event_us:
                     self._first_event(endpoint, stream.first_event_us)
 

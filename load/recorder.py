@@ -1,7 +1,8 @@
 """The hot path: what each operation did, counted per endpoint, second and outcome, and sealed into frames.
 
 While a second is open its raw values are only kept, in C arrays; they become histograms when it is sealed, many at
-once. So an operation costs two clock readings and a few appends, and thresholds are judged on raw values all the same.
+once. So an operation costs a few appends, and thresholds are judged on raw values all the same. It costs no reading of
+the clock where the caller knows the time, and no arithmetic with it while it falls into the same second as the last.
 """
 
 import time
@@ -9,6 +10,7 @@ from array import array
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
 from journal.histogram import bucket_indices
@@ -18,42 +20,58 @@ from journal.spool import ANSWERED, CUT, STARTED, Counts, no_tally
 NS = 1_000_000_000
 SERVICE, RESPONSE, LAG = "service", "response", "lag"
 _COUNTED = {outcome: ANSWERED if outcome.answered else CUT for outcome in Outcome}
+_NEVER = -1
+_NONE = np.empty(0, dtype=np.int64)
 
 
 class _Tally:
-    """The operations of one endpoint that ended in one way in one second: raw values in µs by histogram."""
+    """The operations of one endpoint that ended in one way in one second: raw values in ns by histogram."""
 
-    __slots__ = ("count", "lag", "others", "service")
+    __slots__ = ("lag", "response", "service", "untimed")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.service = array("q")
-        self.lag = array("q")
-        self.others: dict[str, array[int]] = {}
+        self.untimed = 0
+        self.service, self.response, self.lag = array("q"), array("q"), array("q")
 
-    def named(self) -> dict[str, "array[int]"]:
-        """The arrays that hold anything."""
-        return {
-            name: values for name, values in ((SERVICE, self.service), *self.others.items(), (LAG, self.lag)) if values
-        }
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self.service) + self.untimed
+
+    def named_us(self) -> dict[str, NDArray[np.int64]]:
+        """The values of those histograms that have any."""
+        raw = ((SERVICE, self.service), (RESPONSE, self.response), (LAG, self.lag))
+        return {name: np.frombuffer(values, dtype=np.int64) // 1000 for name, values in raw if values}
 
 
 class _Cell:
     """One endpoint in one second."""
 
-    __slots__ = ("ended", "started")
+    __slots__ = ("ended", "good", "started")
 
     def __init__(self) -> None:
         self.started = 0
-        self.ended: list[_Tally | None] = [None] * len(Outcome)
+        self.good = _Tally()
+        self.ended: dict[Outcome, _Tally] = {Outcome.OK: self.good}
+
+    def tally(self, outcome: Outcome) -> _Tally:
+        """Those that ended in this way."""
+        found = self.ended.get(outcome)
+        if found is None:
+            found = self.ended[outcome] = _Tally()
+        return found
 
 
 class Series:
-    """The counts of one endpoint; callers keep it, so that an operation costs no look-up of its name."""
+    """The counts of one endpoint; callers keep it, so that an operation costs no look-up of its name.
+
+    What happens in the present cell is the hot path: its bounds are kept in times of the worker's own clock, and the
+    recorder takes the cell away (`turn_away`) when it seals its second or its clock is corrected.
+    """
 
     __slots__ = (
-        *("_cell", "_cells", "_clock", "_counts", "_recorder", "_second", "_thresholds_us"),
-        *("in_flight", "sealed_in_flight"),
+        *("_add_lag", "_add_service", "_cell", "_cells", "_clock", "_counts", "_from_ns", "_recorder", "_second"),
+        *("_sealed_in_flight", "_thresholds_us", "_until_ns"),
     )
 
     def __init__(
@@ -64,18 +82,25 @@ class Series:
         self._counts = counts
         self._thresholds_us = thresholds_us
         self._cells: dict[int, _Cell] = {}
-        self._second, self._cell = -1, _Cell()
-        self.in_flight = 0
-        self.sealed_in_flight = 0
+        self._sealed_in_flight = 0
+        self._second = _NEVER
+        self._enter(_Cell())
+        self.turn_away()
 
-    def start(self, intended_at_ns: int = 0) -> None:
-        """Counts an operation; it was intended to start at this time of the worker's own clock, or now."""
-        self.in_flight += 1
+    def start(self, at_ns: int = 0) -> None:
+        """Counts an operation; it starts, or was intended to, at this time of the worker's own clock, or now."""
         self._counts[STARTED] += 1
-        second = int(self._clock()) if not intended_at_ns else (intended_at_ns + self._recorder.offset_ns) // NS
-        if second != self._second or second < self._recorder.oldest_open:
-            self._turn_to(second)
+        if not self._from_ns <= at_ns < self._until_ns:
+            self._turn_to(at_ns)
         self._cell.started += 1
+
+    def answered(self, service_ns: int, lag_ns: int, at_ns: int) -> None:
+        """What `end` does, for what nearly all operations are: good, stamped by the kernel, and on no schedule."""
+        self._counts[ANSWERED] += 1
+        if not self._from_ns <= at_ns < self._until_ns:
+            self._turn_to(at_ns)
+        self._add_service(service_ns)
+        self._add_lag(lag_ns)
 
     def end(
         self,
@@ -90,33 +115,41 @@ class Series:
 
         `service_us` runs from the sending to the arrival of the answer, `response_us` from the intended start instead,
         `lag_us` from the arrival of the answer until it was read. The thresholds judge the response time where there is
-        one, else the service time. It ended at `at_ns` of the worker's own
-        clock, or now.
+        one, else the service time. It ended at `at_ns` of the worker's own clock, or now.
         """
-        self.in_flight -= 1
         self._counts[_COUNTED[outcome]] += 1
-        second = int(self._clock()) if not at_ns else (at_ns + self._recorder.offset_ns) // NS
-        if second != self._second or second < self._recorder.oldest_open:
-            self._turn_to(second)
-        ended = self._cell.ended
-        tally = ended[outcome]
-        if tally is None:
-            tally = ended[outcome] = _Tally()
-        tally.count += 1
-        if service_us is not None:
-            tally.service.append(service_us)
+        if not self._from_ns <= at_ns < self._until_ns:
+            self._turn_to(at_ns)
+        tally = self._cell.tally(outcome)
+        if service_us is None:
+            tally.untimed += 1
+        else:
+            tally.service.append(service_us * 1000)
         if lag_us is not None:
-            tally.lag.append(lag_us)
+            tally.lag.append(lag_us * 1000)
         if response_us is not None:
-            tally.others.setdefault(RESPONSE, array("q")).append(response_us)
+            tally.response.append(response_us * 1000)
 
-    def _turn_to(self, second: int) -> None:
-        """Makes the cell of this second the present one, or that of the oldest second which is still open."""
-        second = max(second, self._recorder.oldest_open)
-        cell = self._cells.get(second)
-        if cell is None:
-            cell = self._cells[second] = _Cell()
-        self._second, self._cell = second, cell
+    def _turn_to(self, at_ns: int) -> None:
+        """Makes the cell of this time the present one, or that of the oldest second which is still open."""
+        recorder = self._recorder
+        oldest = recorder.oldest_open
+        second = max(oldest, (at_ns + recorder.offset_ns) // NS if at_ns else int(self._clock()))
+        if second != self._second:
+            if second not in self._cells:
+                self._cells[second] = _Cell()
+            self._enter(self._cells[second])
+        self._second, self._from_ns = second, second * NS - recorder.offset_ns
+        self._until_ns = self._from_ns + NS
+
+    def _enter(self, cell: _Cell) -> None:
+        self._cell = cell
+        self._add_service, self._add_lag = cell.good.service.append, cell.good.lag.append
+
+    def turn_away(self) -> None:
+        """The next operation has to look for its cell."""
+        self._second = _NEVER
+        self._from_ns = self._until_ns = 0
 
     @property
     def newest(self) -> int:
@@ -125,24 +158,33 @@ class Series:
 
     def seal(self, second: int) -> EndpointSecond | None:
         """What happened in `second`, which is forgotten here; None when there is nothing to say."""
+        if second == self._second:
+            self.turn_away()
         cell = self._cells.pop(second, None)
         if cell is None:
-            still_open = self.sealed_in_flight
+            still_open = self._under_way()
             return EndpointSecond(0, still_open, {}) if still_open else None
-        ended = {Outcome(number): tally for number, tally in enumerate(cell.ended) if tally is not None}
-        self.sealed_in_flight += cell.started - sum(tally.count for tally in ended.values())
+        ended = {outcome: tally for outcome, tally in sorted(cell.ended.items()) if tally.count}
+        self._sealed_in_flight += cell.started - sum(tally.count for tally in ended.values())
         outcomes = {outcome: self._sealed(tally) for outcome, tally in ended.items()}
-        return EndpointSecond(cell.started, self.sealed_in_flight, outcomes)
+        return EndpointSecond(cell.started, self._under_way(), outcomes)
+
+    def _under_way(self) -> int:
+        """How many are; what ended before it began, since the clock was set back meanwhile, is made up for later."""
+        return max(0, self._sealed_in_flight)
 
     def _sealed(self, tally: _Tally) -> OutcomeSecond:
-        values = np.frombuffer(tally.others.get(RESPONSE, tally.service), dtype=np.int64)
-        counts = ((threshold_us, int(np.count_nonzero(values >= threshold_us))) for threshold_us in self._thresholds_us)
+        named_us = tally.named_us()
+        judged_us = named_us.get(RESPONSE, named_us.get(SERVICE, _NONE))
+        counts = (
+            (threshold_us, int(np.count_nonzero(judged_us >= threshold_us))) for threshold_us in self._thresholds_us
+        )
         over = {threshold_us: slow for threshold_us, slow in counts if slow}
-        return OutcomeSecond(tally.count, over, {name: _buckets(raw) for name, raw in tally.named().items()})
+        return OutcomeSecond(tally.count, over, {name: _buckets(values_us) for name, values_us in named_us.items()})
 
 
-def _buckets(values_us: "array[int]") -> dict[int, int]:
-    counts = np.bincount(bucket_indices(np.frombuffer(values_us, dtype=np.int64)))
+def _buckets(values_us: NDArray[np.int64]) -> dict[int, int]:
+    counts = np.bincount(bucket_indices(values_us))
     used = np.flatnonzero(counts)
     return dict(zip(used.tolist(), counts[used].tolist(), strict=True))
 
@@ -153,7 +195,7 @@ class Recorder:
     Every second from the first on becomes one frame, empty or not, so that a missing frame is always a loss. An
     operation counts in the second in which it ends, however long ago it began; should the wall clock step back, in
     the oldest second that is still open. `tally`, if given, counts requests in memory that survives the process.
-    `clock` tells the run's time; `offset_ns` is by how much that is ahead of this machine's.
+    `clock` tells the run's time.
     """
 
     def __init__(
@@ -168,9 +210,20 @@ class Recorder:
         self._thresholds_us = tuple(thresholds_us)
         self._clock = clock
         self.oldest_open = int(clock())
-        self.offset_ns = 0
+        self._offset_ns = 0
         self._sequence = 0
         self._series: dict[Endpoint, Series] = {}
+
+    @property
+    def offset_ns(self) -> int:
+        """By how much the run's time is ahead of this machine's."""
+        return self._offset_ns
+
+    @offset_ns.setter
+    def offset_ns(self, offset_ns: int) -> None:
+        self._offset_ns = offset_ns
+        for series in self._series.values():
+            series.turn_away()
 
     def series(self, endpoint: Endpoint) -> Series:
         """The counts of one endpoint, made on first use."""

@@ -13,7 +13,10 @@ from load.user import journey_name
 class _Uncounted:
     """For requests that nothing records."""
 
-    def start(self, intended_at_ns: int = 0) -> None:
+    def start(self, at_ns: int = 0) -> None:
+        pass
+
+    def answered(self, service_ns: int, lag_ns: int, at_ns: int) -> None:
         pass
 
     def end(

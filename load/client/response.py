@@ -21,8 +21,11 @@ _CHARSET = "charset="
 class Counts(Protocol):
     """Where the beginning and the end of each operation of one endpoint are counted."""
 
-    def start(self, intended_at_ns: int = 0) -> None:
-        """One begins; its start was intended for then, or for now."""
+    def start(self, at_ns: int = 0) -> None:
+        """One begins, or was intended to begin, then, or now."""
+
+    def answered(self, service_ns: int, lag_ns: int, at_ns: int) -> None:
+        """One ended well then; the kernel stamped it, and it was on no schedule."""
 
     def end(
         self,

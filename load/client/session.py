@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import time_ns
 from typing import Any, Protocol
 
 from journal.outcomes import Outcome
@@ -108,10 +109,13 @@ class HttpSession:
         response.method, response.label, response.context = method, label, context
         if catch_response:
             response.report = self._conclude
-        elif response.error is None and response.status < 400 and not self._book.listeners:
-            self._count(response, Outcome.OK)
-        else:
+        elif response.error is not None or response.status >= 400 or self._book.listeners:
             self._conclude(response, response.own_failure())
+        elif response.stamped and not response.intended_ns:
+            lag_ns = response.lag_ns
+            response.series.answered(response.service_ns, lag_ns, response.received_ns + lag_ns)
+        else:
+            self._count(response, Outcome.OK)
         return response
 
     def get(self, url: str, **options: Any) -> Any:
@@ -184,7 +188,7 @@ class HttpSession:
             self.intended_at_ns = PACED
             series.start(intended_ns)
         else:
-            series.start()
+            series.start(time_ns())
         response.intended_ns = intended_ns
 
     def _new_series(self, method: str, label: str) -> Counts:

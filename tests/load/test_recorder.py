@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.columns import merge
+from journal.frames import encode
 from journal.histogram import bucket_index
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.recorder import Recorder
@@ -35,7 +36,7 @@ class SlowOracle:
 
     def in_flight(self, endpoint: Endpoint, second: int) -> int:
         begun = sum(1 for other, at_s in self.started if other == endpoint and at_s <= second)
-        return begun - sum(1 for other, _, _, at_s in self.ended if other == endpoint and at_s <= second)
+        return max(0, begun - sum(1 for other, _, _, at_s in self.ended if other == endpoint and at_s <= second))
 
 
 @given(st.lists(st.one_of(start, start, end, move, seal), max_size=60))
@@ -102,6 +103,64 @@ def test_a_late_completion_counts_in_the_second_in_which_it_completes():
     assert columns.started[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
     assert columns.in_flight[0].tolist() == [1, 1, 1, 1, 1, 1, 1, 0]
     assert columns.count[0, Outcome.TIMEOUT].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
+
+
+def test_what_ends_before_it_began_because_the_clock_was_set_back_can_be_written_down():
+    clock = [100.0]
+    recorder = Recorder("w", THRESHOLDS, lambda: clock[0])
+    clock[0] = 103.0
+    series = recorder.series(ENDPOINTS[0])
+    series.start()
+    clock[0] = 101.0
+    series.end(Outcome.OK, 20)
+    frames = recorder.close()
+    assert all(encode(frame) for frame in frames)
+    assert merge(frames).in_flight[0].tolist() == [0, 0, 0, 0]
+
+
+def test_times_that_are_given_count_in_the_seconds_of_the_runs_clock():
+    recorder = Recorder("w", THRESHOLDS, lambda: 100.0)
+    recorder.offset_ns = 400_000_000
+    series = recorder.series(ENDPOINTS[0])
+    series.start(101_500_000_000)
+    series.answered(7_000, 2_000, at_ns=101_599_999_999)
+    series.start(101_600_000_000)
+    series.end(Outcome.OK, 7, at_ns=101_600_000_000)
+    recorder.offset_ns = 0
+    series.start(101_600_000_000)
+    series.answered(8_999, 2_000, at_ns=101_600_000_000)
+    columns = merge(recorder.close())
+    assert columns.started[0].tolist() == [0, 2, 1]
+    assert columns.count[0, Outcome.OK].tolist() == [0, 2, 1]
+
+
+def test_what_comes_for_a_sealed_second_counts_in_the_oldest_open_one():
+    clock = [100.0]
+    recorder = Recorder("w", THRESHOLDS, lambda: clock[0])
+    series = recorder.series(ENDPOINTS[0])
+    series.start(100_300_000_000)
+    clock[0] = 102.0
+    sealed = recorder.seal(users=1)
+    series.answered(7_000, 2_000, at_ns=100_400_000_000)
+    series.start(101_300_000_000)
+    columns = merge([*sealed, *recorder.close()])
+    assert columns.started[0].tolist() == [1, 1, 0]
+    assert columns.count[0, Outcome.OK].tolist() == [0, 1, 0]
+
+
+def test_a_good_answer_counts_the_same_in_short_as_in_full():
+    def frames(*, shortly: bool):
+        recorder = Recorder("w", (7,), lambda: 100.0)
+        series = recorder.series(ENDPOINTS[0])
+        for service_us in (6, 7, 8):
+            series.start(100_000_000_000)
+            if shortly:
+                series.answered(service_us * 1_000 + 999, 2_999, at_ns=100_000_000_000)
+            else:
+                series.end(Outcome.OK, service_us, lag_us=2, at_ns=100_000_000_000)
+        return recorder.close()
+
+    assert frames(shortly=True) == frames(shortly=False)
 
 
 def test_what_was_never_ended_stays_in_flight_in_the_last_frame():
