@@ -10,6 +10,8 @@ from journal.histogram import lowest_values
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.client.reply import Reply
 
+KEEP_SECONDS = 60
+
 
 def feed(stats: RequestStats, frame: Frame) -> None:
     """Adds the requests of one frame, in whole milliseconds as Locust keeps them."""
@@ -51,6 +53,21 @@ def _add_errors(stats: RequestStats, method: str, path: str, outcome: Outcome, c
     key = StatsError.create_key(method, path, outcome.label)
     error = stats.errors.setdefault(key, StatsError(method, path, outcome.label))
     error.occurrences += count
+
+
+def forget_past(stats: RequestStats, *, keep_history: bool) -> None:
+    """Drops what Locust keeps of every second for good but reads back for twelve seconds only, entry by entry.
+
+    Its history, a record every five seconds, is for its own HTML report alone.
+    """
+    before = int(stats.last_request_timestamp or 0) - KEEP_SECONDS
+    for entry in (stats.total, *stats.entries.values()):
+        for per_second in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
+            if len(per_second) > 2 * KEEP_SECONDS:
+                for second in [second for second in per_second if second < before]:
+                    del per_second[second]
+    if not keep_history:
+        stats.history.clear()
 
 
 def somebody_listens(request_event: Any) -> bool:

@@ -30,6 +30,7 @@ from load.described.data import rows_of, share_of
 from load.dispatcher import Dispatcher, Goal
 from load.fence import DOORMAN
 from load.health import ProcessWatch
+from load.locust_stats import forget_past
 from load.messages import ACK, ASSIGNMENT, CLOCK, FAILED, HELLO, OFFSET, READY, REPORT, RESULT, TIME, Command, Send
 from load.reporter import Parcel
 from load.roster import Member, Roster
@@ -66,6 +67,7 @@ class Master:
         self._stop = Event()
         self._dispatch: Greenlet | None = None
         self._goal = Goal(0, 1.0)
+        self._keep_history = bool(getattr(environment.parsed_options, "html_file", ""))
 
     def start(self, expected_workers: int, within_s: float = 0.0) -> None:
         """Listens for workers and drives the run in a greenlet of its own; `done` is set when it has ended."""
@@ -341,6 +343,7 @@ class Master:
         watch = ProcessWatch("master")
         while True:
             gevent.sleep(1)
+            forget_past(self._runner.stats, keep_history=self._keep_history)
             if isinstance(self._runner, MasterRunner):
                 self.collector.write_readings([asdict(watch.read())])
                 self._forget_missing(self._runner)

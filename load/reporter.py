@@ -10,7 +10,7 @@ from journal.readings import Reading
 from journal.spool import Spool
 from load.logbook import Logbook
 
-RESEND_AFTER_S = 2.0
+RESEND_AFTER_S, RESEND_AFTER_AT_MOST_S = 2.0, 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,48 @@ class Parcel:
         return cls(**data)
 
 
+@dataclass(slots=True)
+class _Sent:
+    parcel: Parcel
+    sent_s: float
+    patience_s: float = RESEND_AFTER_S
+
+
+class Unacknowledged:
+    """Parcels that the master has not confirmed, and which of them are to be sent again.
+
+    Each is waited for twice as long every time, since what is sent again is work for a master that may be behind with
+    its work already.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._sent: dict[int, _Sent] = {}
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def add(self, parcel: Parcel) -> None:
+        """It is sent for the first time now."""
+        self._sent[parcel.sequence] = _Sent(parcel, self._clock())
+
+    def remove(self, sequence: int) -> bool:
+        """It was confirmed; whether that is news."""
+        return self._sent.pop(sequence, None) is not None
+
+    def overdue(self, older_than_s: float | None = None) -> list[Parcel]:
+        """What is to be sent again now: whose time is up, or what was sent so long ago."""
+        now_s = self._clock()
+        found = [
+            sent
+            for sent in self._sent.values()
+            if sent.sent_s <= now_s - (sent.patience_s if older_than_s is None else older_than_s)
+        ]
+        for sent in found:
+            sent.sent_s, sent.patience_s = now_s, min(2 * sent.patience_s, RESEND_AFTER_AT_MOST_S)
+        return [sent.parcel for sent in found]
+
+
 class Reporter:
     """Sends parcels until they are acknowledged, and keeps each in the spool before it is sent for the first time."""
 
@@ -46,9 +88,8 @@ class Reporter:
     ) -> None:
         self._logbook = logbook
         self._send = send
-        self._clock = clock
         self._spool = spool
-        self._waiting: dict[int, tuple[Parcel, float]] = {}
+        self._waiting = Unacknowledged(clock)
         self._readings: list[Reading] = []
         self._warnings: list[str] = []
 
@@ -68,8 +109,9 @@ class Reporter:
             parcel = self._parcel(frame)
             if self._spool is not None and not self._spool.keep(parcel.encode()):
                 self._warnings.append("the spool is full: should this worker be killed, some of its seconds are lost")
-            self._post(parcel)
-        self.resend(older_than_s=RESEND_AFTER_S)
+            self._waiting.add(parcel)
+            self._send(parcel)
+        self.resend()
 
     def _parcel(self, frame: Frame) -> Parcel:
         readings, self._readings = self._readings, []
@@ -83,19 +125,14 @@ class Reporter:
             warnings=warnings,
         )
 
-    def resend(self, older_than_s: float = 0.0) -> None:
-        """Sends again what the master has not confirmed for so long."""
-        before_s = self._clock() - older_than_s
-        for parcel in [parcel for parcel, sent_s in self._waiting.values() if sent_s <= before_s]:
-            self._post(parcel)
-
-    def _post(self, parcel: Parcel) -> None:
-        self._waiting[parcel.sequence] = (parcel, self._clock())
-        self._send(parcel)
+    def resend(self, older_than_s: float | None = None) -> None:
+        """Sends again what the master has not confirmed in time, or for so long."""
+        for parcel in self._waiting.overdue(older_than_s):
+            self._send(parcel)
 
     def acknowledged(self, sequence: int) -> None:
         """The master has written this parcel down."""
-        if self._waiting.pop(sequence, None) is not None and self._spool is not None and not self._waiting:
+        if self._waiting.remove(sequence) and self._spool is not None and not self._waiting:
             self._spool.forget()
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 
 import pytest
 
@@ -11,7 +12,7 @@ from load.collector import Collector, Pulse, pulse
 from load.health import ProcessWatch
 from load.logbook import Logbook
 from load.recorder import Recorder
-from load.reporter import RESEND_AFTER_S, Parcel, Reporter
+from load.reporter import RESEND_AFTER_AT_MOST_S, RESEND_AFTER_S, Parcel, Reporter
 
 ENDPOINT = Endpoint(Kind.REQUEST, "j", "GET /")
 
@@ -67,7 +68,7 @@ def test_frames_arrive_exactly_once_over_a_line_that_loses_doubles_and_reorders(
             line.deliver(parcel)
             line.reporter.acknowledged(parcel["sequence"])
         line.now_s += RESEND_AFTER_S
-        line.reporter.resend()
+        line.reporter.resend(older_than_s=RESEND_AFTER_S)
         if not line.reporter.unacknowledged:
             break
     columns = read_columns(line.run.frames)
@@ -84,6 +85,19 @@ def test_a_parcel_is_sent_again_only_after_a_while(line):
     assert [parcel["sequence"] for parcel in line.sent] == [1, 2]
     line.second(1)
     assert sorted(parcel["sequence"] for parcel in line.sent) == [1, 1, 2, 3]
+
+
+def test_a_master_that_is_behind_is_not_buried_in_repeats(line):
+    silent_s = 60
+    for _ in range(silent_s):
+        line.second(1)
+    times_sent = Counter(parcel["sequence"] for parcel in line.sent)
+    assert times_sent[1] == 6  # at first, and after 2, 6, 14, 30 and 46 s
+    assert len(line.sent) < 6 * silent_s
+    line.sent.clear()
+    line.now_s += RESEND_AFTER_AT_MOST_S
+    line.reporter.resend()
+    assert len(line.sent) == line.reporter.unacknowledged == silent_s - 1, "none is forgotten"
 
 
 def test_a_worker_is_complete_when_its_last_frame_and_all_before_it_have_arrived(line):

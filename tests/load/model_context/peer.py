@@ -4,6 +4,7 @@ Prints its port as soon as it listens, and ends with its standard input.
 """
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import uvicorn
 from pydantic import Field
 
+logging.disable(logging.CRITICAL)  # the calls that are to fail would fill pages
 MAKER, OPTIONS = sys.argv[1], set(sys.argv[2:])
 if MAKER == "sdk":
     from mcp.server.mcpserver import Context, MCPServer
@@ -20,6 +22,7 @@ if MAKER == "sdk":
 
     server: Any = MCPServer("peer", log_level="ERROR")
 else:
+    os.environ["FASTMCP_LOG_ENABLED"] = "false"  # it takes a log of its own to the terminal
     from fastmcp import Context, FastMCP
     from fastmcp.exceptions import ToolError
 
