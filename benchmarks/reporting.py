@@ -1,7 +1,8 @@
-"""`python -m benchmarks.reporting [--seconds N] [--workers N] [--series N]`: what a master needs to hear many workers.
+"""`python -m benchmarks.reporting [--seconds N] [--workers N …]`: what a master needs to hear many workers.
 
 A real master, with the fence, the run directory and all else that it has in a run; its workers are simulated by another
-process. Of the master: its CPU time, as a share of one core, and its resident memory, over the measured time.
+process. Of the master: its CPU time, as a share of one core, and its memory, which the product's own verdict judges
+from the readings of the run, after a warm-up. With several numbers of workers: a table of what each takes.
 """
 
 import argparse
@@ -13,28 +14,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from analysis.evidence import load_evidence
+from analysis.memory import memory_results
+from analysis.verdict import MemoryResult
+from benchmarks.machine import ROOT, CpuWatch
 from benchmarks.readme import write_section
 from gameday.locust_processes import MetricsAt, free_address, master_command
 from journal.environment import LOAD_SECRET, LOAD_SECRET_FILE
 from journal.frame_file import scan
 from journal.frames import Frame
 from journal.manifest import Manifest, this_machine
-from journal.plan import Load, Plan, Stage
+from journal.plan import Gates, Load, Plan, Stage
 from journal.profile import Profile
 from journal.run_directory import RunDirectory, create_run_directory, new_run_id
-from journal.timeline import read_timeline
+from journal.timeline import Phase, read_timeline
 
-SETTLE_S = 10.0
 READY_WITHIN_S = 90.0
+ENDS_WITHIN_S = 90.0
 SAMPLE_EVERY_S = 1.0
 MOST_CORES = 0.5
+ONE = "reporting", "What a master needs to hear many workers"
+MANY = "masters", "How many workers one master hears"
 
 
 @dataclass(frozen=True)
@@ -45,23 +52,26 @@ class Measured:
     series: int
     seconds: float
     cores: float
+    crowd_cores: float
     begin_mib: float
     end_mib: float
-    growth_mib_per_min: float
+    memory: MemoryResult
     frames: int
     expected: int
     bytes_per_s: float
 
 
-def make_run(folder: Path, workers: int, seconds: float) -> RunDirectory:
-    """A run of so many workers that lasts long enough."""
-    stage = Stage(users=workers, spawn_rate_per_s=float(workers), duration_s=seconds + READY_WITHIN_S)
+def make_run(folder: Path, workers: int, warm_up_s: float, seconds: float) -> RunDirectory:
+    """A run of so many workers that lasts long enough, and whose memory is to be judged."""
+    lasts_s = warm_up_s + seconds + READY_WITHIN_S
+    stage = Stage(users=workers, spawn_rate_per_s=float(workers), duration_s=lasts_s)
+    load = Load(stages=(stage,), warm_up_s=warm_up_s, drain_s=1.0, workers=workers)
     manifest = Manifest(
         run_id=new_run_id(),
         created_at_ns=time.time_ns(),
         command="python -m benchmarks.reporting",
         base_url="http://127.0.0.1:9",
-        plan=Plan(name="reporting", load=Load(stages=(stage,), warm_up_s=1.0, drain_s=1.0, workers=workers)),
+        plan=Plan(name="reporting", load=load, gates=Gates(required=("memory",))),
         profile=Profile(name="nobody", base_url="http://127.0.0.1:9"),
         machine=this_machine(),
         versions={},
@@ -70,59 +80,73 @@ def make_run(folder: Path, workers: int, seconds: float) -> RunDirectory:
 
 
 @contextmanager
-def processes(run: RunDirectory, workers: int, series: int) -> Iterator[psutil.Process]:
-    """Master and crowd; gives the master."""
+def processes(run: RunDirectory, workers: int, series: int) -> Iterator[tuple[psutil.Process, psutil.Process]]:
+    """Master and crowd; the block's end is that of the run, in order."""
     at = free_address()
     environment = {**os.environ, LOAD_SECRET: secrets.token_urlsafe(32), LOAD_SECRET_FILE: ""}
     limits = {"workers": workers, "workers_within_s": READY_WITHIN_S}
     command = master_command(run, base_url="http://127.0.0.1:9", at=at, metrics=MetricsAt(), **limits)  # type: ignore[arg-type]
-    crowd_command = [sys.executable, "-P", "-m", "benchmarks.simulated_workers", *map(str, (at.port, workers, series))]
+    crowd_command = [sys.executable, "-m", "benchmarks.simulated_workers", *map(str, (at.port, workers, series))]
     with (run.logs / "master.log").open("wb") as log:
         master = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        crowd = subprocess.Popen(crowd_command, env=environment, stdout=log, stderr=log)
+        crowd = subprocess.Popen(crowd_command, env=environment, stdout=log, stderr=log, cwd=ROOT)
     try:
-        yield psutil.Process(master.pid)
+        yield psutil.Process(master.pid), psutil.Process(crowd.pid)
+        master.send_signal(signal.SIGTERM)
+        for process in (master, crowd):
+            process.wait(ENDS_WITHIN_S)
     finally:
         for process in (master, crowd):
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             process.wait()
 
 
-def await_load(run: RunDirectory, master: psutil.Process) -> None:
-    """Until all workers have joined and the load has begun."""
-    ends_s = time.monotonic() + READY_WITHIN_S
-    while not any(event.data.get("phase") == "load" for event in read_timeline(run.timeline)[0]):
-        if time.monotonic() > ends_s or master.status() == psutil.STATUS_ZOMBIE:
+def await_phase(run: RunDirectory, phase: Phase, both: Sequence[psutil.Process], within_s: float) -> None:
+    """Until the run has come so far."""
+    ends_s = time.monotonic() + within_s
+    while not any(event.data.get("phase") == phase for event in read_timeline(run.timeline)[0]):
+        if time.monotonic() > ends_s or any(one.status() == psutil.STATUS_ZOMBIE for one in both):
             log = run.logs / "master.log"
-            raise SystemExit(f"the load did not begin; see the master:\n{log.read_text()[-2000:]}")
+            raise SystemExit(f"the phase {phase} did not begin; see the master:\n{log.read_text()[-2000:]}")
         time.sleep(0.5)
 
 
-def measure(workers: int, series: int, seconds: float) -> Measured:
-    """One run: waits until all workers report, then looks at the master for so long."""
+def measure(workers: int, series: int, warm_up_s: float, seconds: float) -> Measured:
+    """One run: waits until all workers report and the warm-up is over, then looks at the master for so long."""
     with tempfile.TemporaryDirectory(prefix="gameday-bench-") as folder:
-        run = make_run(Path(folder), workers, seconds)
-        with processes(run, workers, series) as master:
-            await_load(run, master)
-            time.sleep(SETTLE_S)
+        run = make_run(Path(folder), workers, warm_up_s, seconds)
+        with processes(run, workers, series) as (master, crowd):
+            await_phase(run, Phase.WARM_UP, (master, crowd), READY_WITHIN_S)
+            await_phase(run, Phase.LOAD, (master, crowd), warm_up_s + SAMPLE_EVERY_S + READY_WITHIN_S)
+            crowd_watch = CpuWatch(crowd.pid)
             samples = list(_samples(run, master, seconds))
+            crowd_cores = crowd_watch.share()
         (began_s, began_cpu_s, _, began_bytes), (ended_s, ended_cpu_s, _, ended_bytes) = samples[0], samples[-1]
         passed_s = ended_s - began_s
         lost = [event for event in read_timeline(run.timeline)[0] if event.data.get("state") == "lost"]
         assert not lost, f"{len(lost)} workers were lost on the way"
-        memory = [(at_s - began_s, mib) for at_s, _, mib, _ in samples]
+        memory = [mib for _, _, mib, _ in samples]
+        frames = _frames_within(run, began_bytes, ended_bytes)
         return Measured(
             workers=workers,
             series=series,
             seconds=passed_s,
             cores=(ended_cpu_s - began_cpu_s) / passed_s,
-            begin_mib=statistics.median(mib for _, mib in memory[:10]),
-            end_mib=statistics.median(mib for _, mib in memory[-10:]),
-            growth_mib_per_min=60 * statistics.linear_regression(*zip(*memory, strict=True)).slope,
-            frames=_frames_within(run, began_bytes, ended_bytes),
+            crowd_cores=crowd_cores,
+            begin_mib=statistics.median(memory[:10]),
+            end_mib=statistics.median(memory[-10:]),
+            memory=judged_memory(run),
+            frames=frames,
             expected=round(workers * passed_s),
             bytes_per_s=(ended_bytes - began_bytes) / passed_s,
         )
+
+
+def judged_memory(run: RunDirectory) -> MemoryResult:
+    """What the product says of the master's memory; it needs no frames, which would take minutes to read."""
+    run.frames.write_bytes(b"")
+    results = memory_results(load_evidence(run))
+    return next(result for result in results if result.subject == "generator master")
 
 
 def _samples(run: RunDirectory, master: psutil.Process, seconds: float) -> Iterator[tuple[float, float, float, int]]:
@@ -144,7 +168,7 @@ def _frames_within(run: RunDirectory, begin: int, end: int) -> int:
 
 
 def told(measured: Measured) -> str:
-    """The figures as people read them."""
+    """The figures of one run as people read them."""
     verdict = "under" if measured.cores < MOST_CORES else "NOT under"
     what = f"{measured.workers} workers, {measured.series} series each, every second, for {measured.seconds:.0f} s"
     return "\n".join(
@@ -153,24 +177,53 @@ def told(measured: Measured) -> str:
             "| --- | --- |",
             f"| the master's CPU time | {measured.cores:.2f} cores ({verdict} {MOST_CORES:g}) |",
             f"| its memory at the beginning and at the end | {measured.begin_mib:.1f} and {measured.end_mib:.1f} MiB |",
-            f"| growth, by a line through all samples | {measured.growth_mib_per_min:+.2f} MiB a minute |",
-            f"| frames written down, of those due | {measured.frames} of {measured.expected} |",
+            f"| its memory, as the product judges it | {_memory_words(measured.memory)} |",
+            f"| frames written down, of those due | {measured.frames:,} of {measured.expected:,} |",
             f"| the run directory grows by | {measured.bytes_per_s * 3600 / 1e9:.1f} GB an hour |",
+            f"| a frame has | {measured.bytes_per_s / measured.workers:,.0f} bytes |",
         )
+    )
+
+
+def _memory_words(memory: MemoryResult) -> str:
+    return f"{memory.shape}: {memory.reason.removeprefix(memory.subject).strip()}"
+
+
+def told_many(measured: list[Measured]) -> str:
+    """A line for each number of workers."""
+    head = (
+        f"{measured[0].series} series each, every second, for {measured[0].seconds:.0f} s after a warm-up. "
+        "The simulated workers share the machine with the master.",
+        "",
+        "| workers | the master's cores | per worker, millicores | the workers' cores | master's memory MiB "
+        "| frames written, of those due | run directory MB/s |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    )
+    return "\n".join((*head, *map(_line, measured)))
+
+
+def _line(one: Measured) -> str:
+    return (
+        f"| {one.workers} | {one.cores:.2f} | {1000 * one.cores / one.workers:.2f} | {one.crowd_cores:.2f} "
+        f"| {one.end_mib:.0f} | {one.frames:,} of {one.expected:,} | {one.bytes_per_s / 1e6:.2f} |"
     )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measures, prints, and writes the section of the README."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reporting", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--workers", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long to measure (600)")
+    parser.add_argument("--warm-up-s", type=float, default=60.0, help="how long to wait before that (60)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[200], help="how many; several: one after the other")
     parser.add_argument("--series", type=int, default=20)
     parser.add_argument("--note", default="", help="what else is to be known of this measurement")
     options = parser.parse_args(arguments)
-    table = told(measure(options.workers, options.series, options.seconds))
+    found = [measure(workers, options.series, options.warm_up_s, options.seconds) for workers in options.workers]
+    one_only = len(found) == 1
+    table = told(found[0]) if one_only else told_many(found)
+    name, title = ONE if one_only else MANY
     print(table)
-    write_section("reporting", "What a master needs to hear many workers", f"{table}\n\n{options.note}".rstrip())
+    write_section(name, title, f"{table}\n\n{options.note}".rstrip())
 
 
 if __name__ == "__main__":

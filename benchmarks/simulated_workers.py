@@ -24,7 +24,7 @@ from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import Reading
 from load.fence import master_keys
 from load.messages import ACK, ASSIGNMENT, CLOCK, COMMAND, HELLO, REPORT, RESULT
-from load.reporter import RESEND_AFTER_S, Parcel
+from load.reporter import Parcel, Unacknowledged
 
 REQUESTS_PER_SERIES = 20
 HEARTBEAT_S, STATISTICS_S, CLOCK_S = 1.0, 3.0, 10.0
@@ -74,7 +74,7 @@ class SimulatedWorker:
         self.name, self.state = "", "ready"
         self.ended = False
         self.users: dict[str, int] = {}
-        self.waiting: dict[int, tuple[dict[str, Any], float]] = {}
+        self.waiting = Unacknowledged(time.monotonic)
         self._sequence = 0
         self.say("client_ready", __version__)
 
@@ -90,7 +90,7 @@ class SimulatedWorker:
 
     def _take(self, kind: str, data: Any) -> None:
         if kind == ACK:
-            self.waiting.pop(data["sequence"], None)
+            self.waiting.remove(data["sequence"])
         elif kind == ASSIGNMENT:
             self.name = self.name or data["worker"]
         elif kind == "spawn":
@@ -106,11 +106,11 @@ class SimulatedWorker:
         """The frame of one second, and once more those that were not acknowledged in time."""
         self._sequence += 1
         frame = encode(Frame(self.name, self._sequence, second, sum(self.users.values()), endpoints))
-        parcel = Parcel(self._sequence, frame, last=False, readings=[reading]).encode()
-        overdue = [kept for kept, sent_s in self.waiting.values() if time.monotonic() - sent_s > RESEND_AFTER_S]
-        for each in (parcel, *overdue):
-            self.waiting[each["sequence"]] = (each, time.monotonic())
-            self.say(REPORT, each)
+        parcel = Parcel(self._sequence, frame, last=False, readings=[reading])
+        again = self.waiting.overdue()
+        self.waiting.add(parcel)
+        for each in (parcel, *again):
+            self.say(REPORT, each.encode())
 
 
 class Crowd:
