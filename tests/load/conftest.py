@@ -17,6 +17,12 @@ from typing import Any
 
 import pytest
 
+# Locust patches the standard library of the process that imports it; this one is shared with other tests
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+import locust  # noqa: F401
+
+del os.environ["LOCUST_SKIP_MONKEY_PATCH"]  # the processes that tests start are to be patched
+
 from journal.manifest import Manifest, this_machine
 from journal.plan import Arrivals, Load, Plan, Stage
 from journal.profile import Profile
