@@ -1,12 +1,7 @@
-"""The user that takes FastHttpUser's place: its interface, what Locust hears of it, and what the recorder counts."""
+"""The user that takes FastHttpUser's place: its interface, and what Locust hears of it."""
 
-import gzip
 import json
-import socket
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,43 +10,10 @@ from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 from locust.exception import CatchResponseError, LocustError, StopTest
 
-from journal.outcomes import Endpoint, Kind, Outcome
-from load.client.books import Events, Recorded
-from load.client.encoding import Encoder
-from load.client.errors import BadStatus, ConnectionCut, NotDecodable, RedirectRefused, RequestError, TooLarge
+from load.client.errors import BadStatus, ConnectionCut
 from load.client.user import HttpUser
-from load.logbook import Logbook
-from load.recorder import Recorder
-from tests.load.hostile import HostileServer, answer, reset, serving
-
-
-class Api:
-    """Answers by path; `replies` maps a path to the bytes of its answer, or to a function of the request."""
-
-    def __init__(self, **replies: bytes | Callable[[bytes], bytes]) -> None:
-        self.replies = {"/" + path: reply for path, reply in replies.items()}
-
-    def handle(self, server: HostileServer, connection: socket.socket) -> None:
-        while request := server.read_request(connection):
-            path = request.split(b" ")[1].decode().partition("?")[0]
-            reply = self.replies.get(path, answer(b"no such thing", status=404))
-            if reply == b"reset":
-                reset(connection)
-                return
-            connection.sendall(reply(request) if callable(reply) else reply)
-
-
-def user_at(url: str, base: type = HttpUser, **attributes: Any) -> tuple[Any, list[dict[str, Any]]]:
-    """A user of a class with these attributes, and what Locust hears of its requests."""
-    kind = type("Visitor", (base,), {"host": url, "tasks": [lambda user: None], **attributes})
-    environment = Environment(user_classes=[kind])
-    heard: list[dict[str, Any]] = []
-    environment.events.request.add_listener(lambda **told: heard.append(told))
-    return kind(environment), heard
-
-
-def echo(request: bytes) -> bytes:
-    return answer(request, headers="Content-Type: text/plain; charset=latin-1\r\nX-Twice: a\r\nX-Twice: b\r\n")
+from tests.load.client.visitors import Api, echo, user_at
+from tests.load.hostile import answer, serving
 
 
 def test_an_answer_has_what_fast_http_users_read_from_it():
@@ -184,137 +146,6 @@ def test_rest_calls_parse_json_and_count_what_is_none_as_a_failure():
         assert [type(told["exception"]) for told in heard] == [type(None), CatchResponseError]
 
 
-def moved(to: str, status: int = 302) -> bytes:
-    return answer(b"", status=status, headers=f"Location: {to}\r\n")
-
-
-@pytest.mark.parametrize(
-    ("method", "status", "then"),
-    [
-        ("POST", 301, "GET"),
-        ("POST", 302, "GET"),
-        ("PUT", 302, "PUT"),
-        ("POST", 303, "GET"),
-        ("HEAD", 303, "HEAD"),
-        ("POST", 307, "POST"),
-        ("POST", 308, "POST"),
-    ],
-)
-def test_redirects_are_followed_as_browsers_do_and_told_once(method, status, then):
-    def last(request: bytes) -> bytes:
-        return answer(b"" if request.startswith(b"HEAD") else request)
-
-    with serving(Api(old=moved("new?a=1#part", status), new=last).handle) as server:
-        user, heard = user_at(server.url)
-        response = user.client.request(method, "/old", data="body" if method == "POST" else None)
-        assert response.status_code == 200
-        second = server.requests[1]
-        assert second.startswith(f"{then} /new?a=1 HTTP/1.1\r\n".encode())
-        assert second.endswith(b"body") == (then == "POST")
-        assert [(told["request_type"], told["name"]) for told in heard] == [(method, "/old")]
-
-
-def test_redirects_are_not_followed_when_that_is_asked():
-    with serving(Api(old=moved("/new")).handle) as server:
-        user, heard = user_at(server.url)
-        response = user.client.get("/old", allow_redirects=False)
-        assert (response.status_code, response.headers["location"], heard[0]["exception"]) == (302, "/new", None)
-
-
-@pytest.mark.parametrize("to", ["/loop", "ftp://x/", "http://[::1"], ids=["loop", "ftp", "broken"])
-def test_a_redirect_that_leads_nowhere_is_a_named_error(to):
-    with serving(Api(loop=moved(to)).handle) as server:
-        user, heard = user_at(server.url, max_redirects=3)
-        response = user.client.get("/loop")
-        assert isinstance(response.error, RedirectRefused)
-        assert heard[0]["exception"] is response.error
-        assert len(server.requests) == (4 if to == "/loop" else 1)
-
-
-def test_credentials_do_not_follow_a_redirect_to_another_origin():
-    with serving(Api(there=echo).handle) as other:
-        elsewhere = other.url.replace("127.0.0.1", "localhost")
-        with serving(Api(here=moved(f"{elsewhere}/there"), stay=moved("/echo"), echo=echo).handle) as server:
-            user, _ = user_at(server.url)
-            assert b"authorization" in user.client.get("/stay", auth=("me", "x")).content.lower()
-            user.client.cookiejar.clear()
-            seen = user.client.get("/here", auth=("me", "x"), headers={"Cookie": "own=1"}).content
-            assert b"authorization" not in seen.lower()
-            assert b"cookie" not in seen.lower()
-
-
-def test_cookies_are_kept_sent_back_and_replaced():
-    numbers = iter(range(1, 100))
-
-    def login(request: bytes) -> bytes:
-        return answer(b"", headers=f"Set-Cookie: id={next(numbers)}; Path=/\r\nSet-Cookie: here=1; Path=/in\r\n")
-
-    with serving(Api(**{"login": login, "echo": echo, "in/echo": echo}).handle) as server:
-        user, _ = user_at(server.url)
-        assert b"Cookie" not in user.client.get("/echo").content
-        for expected in (b"id=1", b"id=2"):
-            user.client.get("/login")
-            assert b"Cookie: " + expected + b"\r\n" in user.client.get("/echo").content
-        inner = user.client.get("/in/echo").content
-        assert b"id=2" in inner
-        assert b"here=1" in inner
-        assert b"Cookie" not in user.client.get("/echo", headers={"X": "1"}).content.partition(b"id=2")[2]
-        user.client.cookiejar.clear()
-        assert b"Cookie" not in user.client.get("/echo").content
-
-
-def test_a_cookie_that_has_expired_is_not_sent_any_more(monkeypatch):
-    reply = answer(b"", headers="Set-Cookie: short=1; Max-Age=30\r\n")
-    with serving(Api(login=reply, echo=echo).handle) as server:
-        user, _ = user_at(server.url)
-        user.client.get("/login")
-        assert b"short=1" in user.client.get("/echo").content
-        for cookie in user.client.cookiejar:
-            cookie.expires = 1
-        user.client.cookiejar.version += 1
-        assert b"short=1" not in user.client.get("/echo").content
-
-
-@pytest.mark.parametrize(
-    ("encoding", "encoded"),
-    [
-        ("gzip", gzip.compress(b"plain")),
-        ("deflate", zlib.compress(b"plain")),
-        ("deflate", zlib.compress(b"plain")[2:-4]),
-        ("deflate, gzip", gzip.compress(zlib.compress(b"plain"))),
-        ("identity", b"plain"),
-    ],
-    ids=["gzip", "deflate", "raw deflate", "twice", "identity"],
-)
-def test_bodies_are_decoded(encoding, encoded):
-    with serving(Api(x=answer(encoded, headers=f"CONTENT-Encoding: {encoding}\r\n")).handle) as server:
-        user, _ = user_at(server.url)
-        assert user.client.get("/x").text == "plain"
-
-
-def test_a_body_that_decodes_to_too_much_or_to_nothing_is_a_failure():
-    bomb = answer(gzip.compress(bytes(10_000_000)), headers="Content-Encoding: gzip\r\n")
-    broken = answer(b"nothing", headers="Content-Encoding: gzip\r\n")
-    with serving(Api(bomb=bomb, broken=broken).handle) as server:
-        user, heard = user_at(server.url, max_body_bytes=1_000_000)
-        responses = [user.client.get("/bomb"), user.client.get("/broken")]
-        assert [type(response.error) for response in responses] == [TooLarge, NotDecodable]
-        assert [response.content for response in responses] == [None, None]
-        assert [told["exception"] for told in heard] == [response.error for response in responses]
-
-
-def test_a_streamed_answer_is_read_while_it_arrives():
-    reply = answer(b"data: 1\n\ndata: 2\n\n", headers="Content-Type: text/event-stream\r\n")
-    with serving(Api(events=reply, lines=answer(b"a\nb\n\nc")).handle) as server:
-        user, heard = user_at(server.url)
-        response = user.client.get("/events", stream=True)
-        assert len(heard) == 1
-        assert [event.data for event in response.events()] == ["1", "2"]
-        assert list(user.client.iter_lines("/lines")) == ["a", "b", "", "c"]
-        assert "".join(user.client.get("/lines", stream=True).iter_content(2)) == "a\nb\n\nc"
-        assert server.connections == 1
-
-
 def test_default_headers_and_credentials_of_the_host_go_with_every_request():
     with serving(Api(e=echo).handle) as server:
         url = server.url.replace("http://", "http://us%40er:pass@")
@@ -333,6 +164,14 @@ def test_a_header_with_a_line_break_and_a_url_that_is_none_are_mistakes_of_the_u
         user_at("nonsense")[0].client.get("/")
 
 
+def test_an_address_of_ipv6_is_reached_and_stands_in_brackets_in_the_header():
+    with serving(Api(e=echo).handle, "::1") as server:
+        user, heard = user_at(server.url)
+        request = user.client.get("/e").content
+        assert f"Host: {server.url.removeprefix('http://')}\r\n".encode() in request
+        assert heard[0]["url"] == f"{server.url}/e"
+
+
 def test_text_beyond_ascii_in_a_url_is_encoded():
     with serving(Api(**{"%C3%BC%20x": answer()}).handle) as server:
         user, _ = user_at(server.url)
@@ -348,93 +187,6 @@ def test_what_it_does_not_do_is_refused_at_the_start(attributes, said):
     kind = type("Visitor", (HttpUser,), {"host": "http://x", "tasks": [lambda user: None], **attributes})
     with pytest.raises(StopTest, match=said):
         kind(Environment(user_classes=[kind]))
-
-
-# In a run
-
-
-def recorded_at(url: str, **attributes: Any) -> tuple[Any, Logbook, list[dict[str, Any]]]:
-    user, heard = user_at(url, **attributes)
-    logbook = Logbook(Recorder("w", (200_000,)))
-    user.client._book = Recorded(SimpleNamespace(logbook=logbook), type(user), Events(user))
-    return user, logbook, heard
-
-
-def counted(logbook: Logbook) -> dict[tuple[str, Outcome], int]:
-    found: dict[tuple[str, Outcome], int] = {}
-    for frame in logbook.recorder.close():
-        for endpoint, seen in frame.endpoints.items():
-            assert endpoint.kind is Kind.REQUEST
-            for outcome, ended in seen.outcomes.items():
-                found[endpoint.name, outcome] = found.get((endpoint.name, outcome), 0) + ended.count
-    return found
-
-
-def test_in_a_run_requests_are_counted_by_name_and_outcome_and_locust_is_told_only_where_somebody_listens():
-    replies = {"good": answer(), "limited": answer(status=429), "down": answer(status=503), "gone": b"reset"}
-    with serving(Api(**replies, missing=answer(status=404)).handle) as server:
-        user, logbook, heard = recorded_at(server.url)
-        for path in (*replies, "missing"):
-            user.client.get(f"/{path}")
-        with user.client.get("/good", name="judged", catch_response=True) as response:
-            response.failure("not so good")
-        with user.client.get("/missing", name="judged", catch_response=True) as response:
-            response.success()
-        assert heard == []
-        failures = logbook.take_failures()
-        assert [failure.detail for failure in failures][-1] == "not so good"
-        assert len(failures) == 5
-        logbook.listeners.append(lambda *_: None)
-        user.client.get("/good")
-        assert [told["name"] for told in heard] == ["/good"]
-        assert counted(logbook) == {
-            ("GET /good", Outcome.OK): 2,
-            ("GET /limited", Outcome.LIMITED): 1,
-            ("GET /down", Outcome.SERVER_ERROR): 1,
-            ("GET /gone", Outcome.CUT): 1,
-            ("GET /missing", Outcome.CLIENT_ERROR): 1,
-            ("GET judged", Outcome.WRONG_ANSWER): 1,
-            ("GET judged", Outcome.OK): 1,
-        }
-
-
-def test_in_a_run_each_hop_of_a_redirect_counts_as_the_target_counts_it():
-    with serving(Api(a=moved("/b"), b=moved("/c"), c=answer(), loop=moved("/loop")).handle) as server:
-        user, logbook, _ = recorded_at(server.url, max_redirects=2)
-        user.client.get("/a")
-        user.client.get("/loop")
-        found = counted(logbook)
-        assert found == {
-            ("GET /a", Outcome.OK): 1,
-            ("GET /a (redirected)", Outcome.OK): 2,
-            ("GET /loop", Outcome.OK): 1,
-            ("GET /loop (redirected)", Outcome.OK): 1,
-            ("GET /loop (redirected)", Outcome.WRONG_ANSWER): 1,
-        }
-        assert sum(found.values()) == len(server.requests)
-
-
-def test_in_a_run_the_intended_start_gives_a_response_time():
-    with serving(Api(good=answer()).handle) as server:
-        user, logbook, _ = recorded_at(server.url)
-        user.intended_at_ns = 1_000_000_000
-        user.client.get("/good")
-        assert user.intended_at_ns < 0
-        user.client.get("/good")
-        (seen,) = [seen for frame in logbook.recorder.close() for seen in frame.endpoints.values() if seen.outcomes]
-        response = seen.outcomes[Outcome.OK].histograms["response"]
-        assert sum(response.values()) == 2
-        assert len(response) == 2
-
-
-def test_no_request_of_a_run_goes_to_a_host_that_its_profile_does_not_allow():
-    encoder = Encoder("http://target.test", {}, verify_tls=True, ca_file="", hosts=frozenset({"also.test"}))
-    assert encoder.prepare("GET", "http://also.test/x").url == "http://also.test/x"
-    request = encoder.prepare("GET", "/x")
-    with pytest.raises(ValueError, match=r"other\.test' may not be loaded"):
-        encoder.prepare("GET", "http://other.test/x")
-    with pytest.raises(ValueError, match="may not be loaded"):
-        encoder.redirected(request, "GET", "//other.test/x", keep_body=False)
 
 
 def test_a_locustfile_moves_by_its_base_class():
@@ -469,12 +221,3 @@ def test_the_locustfile_of_the_documents_runs():
         found["Visitor"].search(user)
         assert [str(told["exception"]) for told in heard] == ["nothing found"]
         assert server.requests[0].startswith(b"GET /search?q=gameday HTTP/1.1")
-
-
-def test_failures_of_a_request_are_endpoints_of_the_file_of_the_class():
-    with serving(Api(gone=b"reset").handle) as server:
-        user, logbook, _ = recorded_at(server.url)
-        user.client.get("/gone")
-        (failure,) = logbook.take_failures()
-        assert failure.endpoint == Endpoint(Kind.REQUEST, type(user).__module__.rpartition(".")[2], "GET /gone")
-        assert RequestError.__name__ not in failure.detail

@@ -134,3 +134,13 @@ def scripted() -> Iterator[Callable[..., tuple[Speaker, Script]]]:
             return speaker(server.url, stateless=stateless), script
 
         yield make
+
+
+def refused(asked: Heard, code: int, status: int = 200, **changes) -> bytes:
+    error = {"jsonrpc": "2.0", "id": asked.body["id"], "error": {"code": code, "message": "no"}} | changes
+    return answer(json.dumps(error).encode(), status=status, headers=JSON)
+
+
+def events(*messages: object, end: str = "\n\n") -> bytes:
+    text = "".join(f"event: message\ndata: {json.dumps(message)}{end}" for message in messages)
+    return answer(text.encode(), headers=EVENTS)
