@@ -6,6 +6,7 @@ from load.client.errors import NotDecodable, TooLarge
 
 ACCEPTED = "gzip, deflate"
 _GZIP, _RAW = 16 + zlib.MAX_WBITS, -zlib.MAX_WBITS
+_GZIP_MARK = b"\x1f\x8b"
 
 
 class Decoder:
@@ -55,7 +56,9 @@ class _Stage:
         else:
             raise NotDecodable(f"unknown content encoding {name!r:.40}")
         self._deflate = name == "deflate"
+        self._may_go_on = not self._deflate
         self._begun = False
+        self._held = b""
 
     @property
     def whole(self) -> bool:
@@ -63,24 +66,33 @@ class _Stage:
         return self._inflate.eof or not self._begun
 
     def feed(self, piece: bytes, limit: int) -> bytes:
-        if not piece:
-            return b""
+        data, self._held, decoded = self._held + piece, b"", b""
         try:
-            return self._inflated(piece, limit)
+            while data and len(decoded) < limit and (not self._inflate.eof or self._another_begins(data)):
+                decoded += self._inflated(data, limit - len(decoded))
+                data = self._inflate.unused_data
         except zlib.error as error:
             raise NotDecodable(f"the body is not in its encoding: {error}") from error
+        return decoded
 
-    def _inflated(self, piece: bytes, limit: int) -> bytes:
+    def _inflated(self, data: bytes, limit: int) -> bytes:
         first, self._begun = not self._begun, True
-        if self._inflate.eof:  # gzip files may be strung together; anything else after the end is padding
-            return b""
         try:
-            return self._inflate.decompress(piece, limit)
+            return self._inflate.decompress(data, limit)
         except zlib.error:
             if not (first and self._deflate):
                 raise
             self._inflate = zlib.decompressobj(_RAW)  # deflate without the zlib wrapper, as some servers send it
-            return self._inflate.decompress(piece, limit)
+            return self._inflate.decompress(data, limit)
+
+    def _another_begins(self, data: bytes) -> bool:
+        """Whether the end of a gzip file is followed by another one; what else comes there is padding."""
+        if self._may_go_on and data.startswith(_GZIP_MARK):
+            self._inflate = zlib.decompressobj(_GZIP)
+            return True
+        self._may_go_on = self._may_go_on and _GZIP_MARK.startswith(data)
+        self._held = data if self._may_go_on else b""
+        return False
 
 
 def decode(body: bytes, encoding: str, limit_bytes: int) -> bytes:

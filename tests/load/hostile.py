@@ -12,16 +12,18 @@ Handler = Callable[[socket.socket], None]
 class HostileServer:
     """Listens on a free port, hands every connection to `handler` in a thread, and counts what it received."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, host: str = "127.0.0.1") -> None:
         self._handler = handler
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        self._host = f"[{host}]" if ":" in host else host
         self.connections = self.ended_connections = 0
         self.requests: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://{self._host}:{self._listener.getsockname()[1]}"
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -75,10 +77,12 @@ def reset(connection: socket.socket) -> None:
 
 
 @contextmanager
-def serving(handle: Callable[["HostileServer", socket.socket], None]) -> Iterator[HostileServer]:
+def serving(
+    handle: Callable[["HostileServer", socket.socket], None], host: str = "127.0.0.1"
+) -> Iterator[HostileServer]:
     """A server for the length of a with block; `handle` gets the server and each connection."""
     server: HostileServer
-    server = HostileServer(lambda connection: handle(server, connection))
+    server = HostileServer(lambda connection: handle(server, connection), host)
     try:
         yield server
     finally:

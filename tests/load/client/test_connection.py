@@ -1,3 +1,4 @@
+import socket
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from load.client import dialing
 from load.client.connection import Connection
 from load.client.errors import BadAnswer, ConnectionCut, ConnectionNotOpened, RequestError, TimedOut, UnknownHost
 from load.client.origin import Limits, Origin
@@ -159,6 +161,20 @@ def test_nobody_listening_and_an_unknown_name_are_told_apart():
         url = server.url
     assert ending(connect(url)) is ConnectionNotOpened
     assert ending(connect("http://nobody.invalid")) is UnknownHost
+
+
+def test_of_several_addresses_the_first_that_takes_the_connection_is_used(monkeypatch):
+    with serving(always(answer())) as server:
+        port = int(server.url.rpartition(":")[2])
+        asked = []
+
+        def both(host, port, **_):
+            asked.append(host)
+            return [(socket.AF_INET6, 0, 0, "", ("::1", port)), (socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(dialing.resolving, "getaddrinfo", both)
+        assert ending(connect(f"http://both.test:{port}")) is None
+        assert (asked, server.connections) == (["both.test"], 1)
 
 
 def test_an_announcing_answer_is_not_the_answer():

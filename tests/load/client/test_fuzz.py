@@ -1,6 +1,8 @@
 """Any bytes in any pieces: the client gives a whole answer or a named error, and agrees with httpx on what it reads."""
 
+import gzip
 import socket
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 
 from load.client.answer import Parsing
 from load.client.connection import Connection
-from load.client.errors import RequestError
+from load.client.errors import NotDecodable, RequestError
 from load.client.origin import Limits, Origin
+from tests.load.client.visitors import user_at
 from tests.load.hostile import HostileServer, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -128,3 +131,44 @@ def test_httpx_reads_the_same_answer_from_the_same_bytes(repeater, generated):
     assert (ours.status, ours.body) == (theirs.status_code, theirs.content)
     wanted = {name: theirs.headers.get_list(name) for name in theirs.headers}
     assert {name: ours.headers.get_all(name) for name in ours.headers} == wanted
+
+
+def raw_deflate(data: bytes) -> bytes:
+    return zlib.compress(data)[2:-4]
+
+
+RAW = "deflate without its wrapper"
+CODINGS = {"gzip": gzip.compress, "deflate": zlib.compress, RAW: raw_deflate}
+
+
+@st.composite
+def encoded_answers(draw: st.DrawFn) -> bytes:
+    """A body in up to three encodings, whole or broken, of known length or in chunks."""
+    payload = draw(st.one_of(st.binary(max_size=300), st.text("ab ", max_size=3000).map(str.encode)))
+    names = draw(st.lists(st.sampled_from([*CODINGS, "identity"]), max_size=3))
+    for name in names:
+        payload = CODINGS.get(name, bytes)(payload)
+    payload = payload[: draw(st.sampled_from([None, None, None, -1, 5]))] + draw(st.sampled_from([b"", b"", b"\0\0"]))
+    value = draw(st.sampled_from([", ", ","])).join(name.replace(RAW, "deflate") for name in names)
+    field = b"Content-Encoding: %s\r\n" % value.encode() if names else b""
+    if draw(st.booleans()):
+        return b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (field, len(payload), payload)
+    cut = draw(st.integers(0, len(payload))) if RAW not in names else 0  # httpx wants raw deflate in one piece
+    head = b"HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n" % field
+    return head + chunked([payload[:cut], payload[cut:]], b"", b"")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(encoded_answers())
+def test_httpx_decodes_the_same_body_or_refuses_it_too(repeater, reply):
+    said, url = repeater
+    said.reply = reply
+    user, _ = user_at(url)
+    ours = user.client.get("/")
+    user.client.close()
+    try:
+        theirs = httpx.get(url).content
+    except httpx.DecodingError:
+        assert isinstance(ours.error, NotDecodable)
+        return
+    assert ours.content == theirs or isinstance(ours.error, NotDecodable)

@@ -11,7 +11,7 @@ import pytest
 from journal.outcomes import Outcome
 from journal.profile import Profile
 from load.client.connection import Connection
-from load.client.decoding import decode
+from load.client.decoding import Decoder, decode
 from load.client.errors import (
     BadAnswer,
     ConnectionCut,
@@ -25,6 +25,7 @@ from load.client.origin import Limits, Origin
 from load.http import Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder
+from tests.load.client.visitors import counted, recorded_at
 from tests.load.hostile import HostileServer, answer, reset, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,6 +134,29 @@ def test_a_hostile_answer_is_a_named_error_in_time_with_little_memory_and_leaves
         assert (server.connections, len(server.requests)) == (1, 1)
 
 
+BOMB = answer(gzip.compress(bytes(100_000_000)), headers="Content-Encoding: gzip\r\n")
+
+
+@pytest.mark.parametrize(
+    ("handle", "error"),
+    [*HOSTILE.values(), (says(BOMB), TooLarge)],
+    ids=[*HOSTILE, "a small body that claims to be large"],
+)
+def test_a_user_who_gets_a_hostile_answer_has_one_failure_in_the_accounts(handle, error):
+    with serving(handle) as server:
+        limits = {"total_timeout": TIMEOUT_S, "max_header_bytes": 16_384, "max_body_bytes": 100_000}
+        user, logbook, _ = recorded_at(server.url, **limits)
+        tracemalloc.start()
+        response = user.client.get("/x")
+        _, most_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert isinstance(response.error, error)
+        assert most_bytes < MEMORY_BYTES
+        assert counted(logbook) == {("GET /x", response.error.outcome): 1}
+        assert error is RequestError or response.error.outcome is error.outcome
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("handle", "outcome"),
     [
@@ -188,6 +212,24 @@ def test_a_small_body_that_claims_to_be_large_is_refused_before_it_is_unpacked()
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most_bytes < MEMORY_BYTES
+
+
+def test_gzip_files_that_are_strung_together_are_one_body_wherever_it_is_cut():
+    body = gzip.compress(b"one, ") + gzip.compress(b"two") + b"\0\0\x1f\x8b"
+    for cut in range(len(body)):
+        decoder = Decoder("gzip", 1_000)
+        assert decoder.feed(body[:cut]) + decoder.feed(body[cut:]) == b"one, two"
+        decoder.finish()
+
+
+def test_a_second_gzip_file_that_is_cut_short_is_missed():
+    with pytest.raises(NotDecodable):
+        decode(gzip.compress(b"one") + gzip.compress(b"two")[:-1], "gzip", 1_000)
+
+
+def test_a_bomb_in_a_second_gzip_file_is_too_large():
+    with pytest.raises(TooLarge):
+        decode(gzip.compress(b"one") + gzip.compress(bytes(100_000)), "gzip", 1_000)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from journal.outcomes import Outcome
 from load.client.connection import Connection, Sessions
 from load.client.errors import CertificateRefused, ConnectionNotOpened, RequestError, TlsRefused
 from load.client.origin import Limits, Origin
 from tests.load.client.certificates import Authority
+from tests.load.client.visitors import counted, recorded_at
 from tests.load.hostile import HostileServer, answer, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -60,6 +62,20 @@ def test_a_certificate_that_proves_nothing_is_refused_by_name_and_nothing_is_sen
         with pytest.raises(CertificateRefused, match=said):
             connection.exchange(GET)
         assert not connection.is_open
+        assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "trusted"),
+    [("elsewhere", 2, True), ("localhost", -1, True), ("localhost", 2, False)],
+    ids=["wrong name", "expired", "unknown authority"],
+)
+def test_a_user_whose_server_proves_nothing_has_one_refusal_in_the_accounts(authority, name, days, trusted):
+    with serving(encrypted(authority.server(name, days=days))) as server:
+        url = server.url.replace("http://127.0.0.1", "https://localhost")
+        user, logbook, _ = recorded_at(url, ca_file=authority.file if trusted else "")
+        assert isinstance(user.client.get("/x").error, CertificateRefused)
+        assert counted(logbook) == {("GET /x", Outcome.REFUSED): 1}
         assert server.requests == []
 
 
