@@ -1,5 +1,6 @@
 """What is missing from the record of a run, in words, and how much of the load that is judged went missing with it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -90,7 +91,7 @@ def _record_gaps(evidence: Evidence) -> Iterator[str]:
     if evidence.load is None:
         yield "the load phase never began"
     if not evidence.ended:
-        yield "the run did not come to its orderly end"
+        yield f"the run did not come to its orderly end{_why_not(evidence)}"
     silent = _silent_workers(evidence)
     if silent:
         yield f"{counted(silent, 'worker')} joined but left no frame"
@@ -102,6 +103,18 @@ def _record_gaps(evidence: Evidence) -> Iterator[str]:
         yield str(damage)
     if len(evidence.damages) > _SHOWN:
         yield f"{len(evidence.damages) - _SHOWN} more damaged places"
+
+
+def find_warnings(evidence: Evidence) -> tuple[str, ...]:
+    """What the harness warned of while it ran, each thing once."""
+    times = Counter(str(event.data.get("message")) for event in evidence.events_of(EventKind.WARNING))
+    return tuple(f"{said} ({counted(n, 'time')})" if n > 1 else said for said, n in times.items())
+
+
+def _why_not(evidence: Evidence) -> str:
+    """What ended the load before its time, where somebody was left to write it down."""
+    told = (event.data for event in evidence.events_of(EventKind.WARNING) if event.data.get("exit_code"))
+    return next((f": {data.get('message')}" for data in told), "")
 
 
 def _worker_gaps(evidence: Evidence, worker: WorkerRecord) -> Iterator[str]:

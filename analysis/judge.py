@@ -10,7 +10,7 @@ from analysis.arrivals import arrival_accounts, arrival_counts, arrivals_gate, o
 from analysis.endpoints import availability_gate, endpoint_results, latency_gates, pooled_bad_share
 from analysis.evidence import Evidence, load_evidence
 from analysis.faults import JudgedFaults, excused, fault_gate, judge_faults
-from analysis.gaps import Gaps, find_gaps
+from analysis.gaps import Gaps, find_gaps, find_warnings
 from analysis.generator import generator_gate, generator_health, left_out
 from analysis.invariants import invariant_gates, invariant_results
 from analysis.judged_time import JudgedTime, judged_time
@@ -89,6 +89,7 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         accounts=accounts,
         generator=health,
         missing=gaps.names,
+        warnings=find_warnings(evidence),
         arrivals=arrivals,
         latency_of=RESPONSE_TIME if evidence.response_measured else SERVICE_TIME,
     )

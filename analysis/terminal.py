@@ -10,13 +10,14 @@ from analysis.words import bounds, counted, decimals_for, percent, target_percen
 
 WIDTH = 80
 _ROWS = 10
-_MISSING = 5
+_LISTED = 5
 _INDENT = " " * 17
 
 
 def closing_lines(verdict: Verdict, report: Path) -> list[str]:
     """What is printed when a run has been judged; lines of at most 80 columns, but for the verdict's and the path."""
-    return [verdict.line, *_table(verdict), *_missing(verdict), f"Report: {report}", _meaning(verdict)]
+    told = (*_list("missing", "gaps", verdict.missing), *_list("warning", "warnings", verdict.warnings))
+    return [verdict.line, *_table(verdict), *told, f"Report: {report}", _meaning(verdict)]
 
 
 def _table(verdict: Verdict) -> Iterator[str]:
@@ -47,11 +48,11 @@ def _share(row: GateResult) -> str:
     return f"{percent(row.measured.value, decimals)} %{known}, target {target_percent(row.threshold or 0.0)}"
 
 
-def _missing(verdict: Verdict) -> Iterator[str]:
-    for name in verdict.missing[:_MISSING]:
-        yield from textwrap.wrap(name, WIDTH, initial_indent=" ! missing       ", subsequent_indent=_INDENT)
-    if len(verdict.missing) > _MISSING:
-        yield f"   and {len(verdict.missing) - _MISSING} more gaps in the report"
+def _list(kind: str, plural: str, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names[:_LISTED]:
+        yield from textwrap.wrap(name, WIDTH, initial_indent=f" ! {kind:<14}", subsequent_indent=_INDENT)
+    if len(names) > _LISTED:
+        yield f"   and {len(names) - _LISTED} more {plural} in the report"
 
 
 def _meaning(verdict: Verdict) -> str:

@@ -271,7 +271,10 @@ class InvariantResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The answer and all numbers behind it. `line` is what people read first, everywhere the same."""
+    """The answer and all numbers behind it. `line` is what people read first, everywhere the same.
+
+    `missing`: gaps of the record; `warnings`: what the harness itself found worth saying while it ran.
+    """
 
     run_id: str
     state: str
@@ -290,6 +293,7 @@ class Verdict:
     accounts: Accounts
     generator: GeneratorHealth
     missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     arrivals: ArrivalAccounts | None = None
     latency_of: str = SERVICE_TIME
     schema: str = SCHEMA

@@ -216,7 +216,7 @@ class _Conductor:
         """
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         message = f"the Locust master {how}"
-        self._timeline.write(EventKind.WARNING, message=message)
+        self._timeline.write(EventKind.WARNING, message=message, exit_code=int(ExitCode.HARNESS_DEFECT))
         self._stopped = True
         self._faults.stop(REVERT_PATIENCE_S)
         began_s = time.monotonic()

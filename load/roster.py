@@ -12,6 +12,7 @@ from journal.timeline import EventKind, Timeline
 from load.messages import COMMAND, Command, Send
 
 LOST_AFTER_S = 6.0
+NOTABLE_SILENCE_S = 3.0  # workers report every second
 ASK_AGAIN_AFTER_S = 1.0
 NOTABLE_NS = 5_000_000
 
@@ -54,11 +55,11 @@ class Roster:
         return member
 
     def heard(self, node_id: str) -> Member | None:
-        """The member of this node, which shows a sign of life; None for strangers."""
+        """The member of this node, which shows a sign of life, noted after a long silence; None for strangers."""
         member = self._members.get(node_id)
         if member is not None:
             silent_s, member.heard_s = self._clock() - member.heard_s, self._clock()
-            if member.state == "lost":
+            if member.state == "lost" or (member.state == "joined" and silent_s >= NOTABLE_SILENCE_S):
                 self._note(member, "joined", silent_s=round(silent_s, 1))
         return member
 

@@ -183,6 +183,19 @@ def test_a_run_killed_half_way_is_judged_and_open(judged: Judged) -> None:
     assert "the run did not come to its orderly end" in verdict.missing
 
 
+def test_what_ended_a_run_before_its_end_is_told_where_it_was_written_down(judged: Judged) -> None:
+    killed = (EventKind.WARNING, 34.0, {"message": "the Locust master was ended by SIGKILL", "exit_code": 70})
+    said = judged(killed_at_s=35, extra_events=[killed]).missing
+    assert "the run did not come to its orderly end: the Locust master was ended by SIGKILL" in said
+
+
+def test_warnings_of_the_harness_reach_the_verdict_each_once(judged: Judged) -> None:
+    warned = [(EventKind.WARNING, at_s, {"message": said}) for at_s, said in ((1.0, "b"), (2.0, "a"), (3.0, "b"))]
+    verdict = judged(extra_events=warned)
+    assert verdict.warnings == ("b (2 times)", "a")
+    assert verdict.state == "pass"
+
+
 def test_a_run_killed_half_way_that_had_failed_stays_failed(judged: Judged) -> None:
     assert judged(killed_at_s=35, errors=0.1).exit_code == 1
 

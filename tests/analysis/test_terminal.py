@@ -12,6 +12,7 @@ from analysis.judge import judge
 from analysis.terminal import WIDTH, closing_lines
 from analysis.verdict import read_verdict
 from journal.run_directory import RunDirectory
+from journal.timeline import EventKind
 
 Synthetic = Callable[..., RunDirectory]
 PROCESS = "POST /api/v1/mcp/process"
@@ -41,6 +42,13 @@ def test_the_end_shows_verdict_failing_rows_report_and_meaning(synthetic: Synthe
     assert lines[0].startswith("✗ FAIL. ")
     assert [line for line in lines if " ✗ latency" in line and PROCESS in line]
     assert lines[-2:] == ["Report: runs/x/report.html", "Exit 1: a required gate failed."]
+
+
+def test_the_end_shows_what_the_harness_warned_of(synthetic: Synthetic) -> None:
+    warned = [(EventKind.WARNING, 1.0, {"message": f"worker-{number}: there is no spool"}) for number in range(7)]
+    lines = closing_lines(judge(synthetic(extra_events=warned))[1], Path("report.html"))
+    assert " ! warning       worker-0: there is no spool" in lines
+    assert "   and 2 more warnings in the report" in lines
 
 
 def test_a_gate_that_only_informs_says_so(synthetic: Synthetic) -> None:

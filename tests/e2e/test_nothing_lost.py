@@ -17,6 +17,7 @@ from tests.e2e.harness import SHORT_PLAN, Background, Run, eventually, gameday, 
 from tests.e2e.relay import Relay
 
 USERS = 20
+MASTER_SILENT_S = 6.0  # so long a worker waits for a sign of its master before it ends
 PLAN = SHORT_PLAN.replace("workers: 1", "workers: 2")
 LONG_PLAN = PLAN.replace("duration_s: 14", "duration_s: 34")
 ENDLESS_PLAN = PLAN.replace("duration_s: 14", "duration_s: 600")
@@ -32,6 +33,13 @@ class Scene:
         (self.folder / "plan.yaml").write_text(plan)
         self.run = self._start("run", "plan.yaml", "--plain", "--out", str(self.path), *options, name="run")
         return self.run
+
+    def load_ended_s(self) -> float:
+        """When the users were told to end, in epoch seconds."""
+        events = timeline(self.path)
+        (drain,) = [event["at_ns"] for event in events if event.get("phase") == "drain"]
+        assert isinstance(drain, int)
+        return drain / 1e9
 
     def phases(self) -> list[object]:
         return [event["phase"] for event in timeline(self.path) if event["kind"] == "phase"]
@@ -75,10 +83,15 @@ def assert_adds_up(verdict: Verdict) -> None:
     assert accounts.answered > 100
 
 
-def assert_users_kept(columns: FrameColumns) -> None:
-    """From the first second with all users to the last one never fewer than without one of the two workers."""
+def assert_users_kept(columns: FrameColumns, until_s: float) -> None:
+    """From the first second with all users until then, in epoch seconds, never fewer than without one of two workers.
+
+    A second in which the load ends has the users of its end, so the last whole one before counts.
+    """
     full = np.flatnonzero(columns.users >= USERS)
-    assert columns.users[full[0] : full[-1] + 1].min() >= USERS / 2
+    held = (columns.seconds >= columns.seconds[full[0]]) & (columns.seconds < int(until_s))
+    assert np.count_nonzero(held) > 5
+    assert columns.users[held].min() >= USERS / 2
 
 
 def test_a_killed_worker_costs_two_seconds_of_its_records_and_no_request_in_the_accounts(scene: Scene) -> None:
@@ -90,7 +103,7 @@ def test_a_killed_worker_costs_two_seconds_of_its_records_and_no_request_in_the_
     assert run.code in {1, 3}, run.output
     verdict, columns = run.verdict, scene.columns()
     assert_adds_up(verdict)
-    assert_users_kept(columns)
+    assert_users_kept(columns, scene.load_ended_s())
     killed = [worker.name for worker in columns.workers if not worker.complete]
     assert len(killed) == 1
     assert columns.users[columns.users.size // 2 :].max() >= USERS, "the other has all users by then"
@@ -108,7 +121,7 @@ def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everythin
     (master,) = scene.locusts("--master")
     workers = scene.locusts("--worker")
     master.kill()
-    killed_s = time.monotonic()
+    killed_s, killed_at_s = time.monotonic(), time.time()
     psutil.wait_procs(workers, timeout=30)
     ended_s = time.monotonic() - killed_s
     run = scene.ended(60)
@@ -117,9 +130,10 @@ def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everythin
     assert ended_s < 12  # ten, and what a busy machine takes to tell
     verdict, columns = run.verdict, scene.columns()
     assert verdict.state in {"inconclusive", "fail"}
-    assert "the run did not come to its orderly end" in verdict.missing
+    assert "the run did not come to its orderly end: the Locust master was ended by SIGKILL" in verdict.missing
+    assert any(said.startswith("collected from spools: ") for said in verdict.warnings), verdict.warnings
     assert_adds_up(verdict)
-    assert_users_kept(columns)
+    assert_users_kept(columns, killed_at_s + MASTER_SILENT_S - 1)
     assert [(worker.complete, worker.missing) for worker in columns.workers] == [(True, ())] * 2
     assert verdict.accounts.lost == 0
     assert not (scene.path / "spool").exists()
@@ -139,7 +153,7 @@ def test_a_worker_that_was_stopped_for_20_s_goes_on_and_nothing_is_missing(scene
     assert run.code in {0, 1, 3}, run.output
     assert "lost" in scene.worker_states()
     assert_adds_up(run.verdict)
-    assert_users_kept(scene.columns())
+    assert_users_kept(scene.columns(), scene.load_ended_s())
     assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
     assert any(re.match(r"worker-0 was silent for \d\d s", name) for name in run.verdict.missing), run.verdict.missing
 
@@ -178,8 +192,10 @@ def test_a_connection_that_is_cut_for_three_seconds_costs_nothing(
         assert [worker.process.wait(20) for worker in workers] == [0, 0]
     assert run.code in {0, 1, 3}, run.output
     assert_adds_up(run.verdict)
-    assert_users_kept(scene.columns())
+    assert_users_kept(scene.columns(), scene.load_ended_s())
     assert run.verdict.accounts.lost == 0
+    for worker in ("worker-0", "worker-1"):
+        assert any(re.match(rf"{worker} was silent for \d s until", said) for said in run.verdict.missing)
     assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
 
 
@@ -189,15 +205,18 @@ def test_what_workers_without_a_connection_leave_behind_completes_the_run(
     relay, workers = relayed(ENDLESS_PLAN)
     with relay:
         relay.cut()
+        cut_at_s = time.time()
         assert [worker.process.wait(20) for worker in workers] == [70, 70]
         run = scene.ended()
     assert "all workers are gone" in run.output
+    assert "all workers are gone" in run.verdict.warnings
     assert [worker.complete for worker in scene.columns().workers] == [False, False]
     collected = gameday("collect", str(scene.path), "runs/spool", cwd=scene.folder, ledger=ledger)
     assert (collected.returncode, "collected from spools" in collected.stdout) == (0, True), collected.stderr
     gameday("report", str(scene.path), cwd=scene.folder, ledger=ledger)
     verdict = Run(0, "", scene.path).verdict
     assert_adds_up(verdict)
+    assert_users_kept(scene.columns(), cut_at_s + MASTER_SILENT_S - 1)
     assert verdict.accounts.lost == 0
     assert [(worker.complete, worker.missing) for worker in scene.columns().workers] == [(True, ())] * 2
     assert not (scene.folder / "runs" / "spool").exists()

@@ -1,9 +1,10 @@
 import gevent
+import numpy as np
 import pytest
 
 from journal.timeline import Timeline, read_timeline
 from load.messages import COMMAND, Command
-from load.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, Roster
+from load.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_SILENCE_S, Roster
 
 
 class Scene:
@@ -32,9 +33,8 @@ def scene(tmp_path):
 def test_a_silent_worker_is_lost_and_joins_again_when_it_speaks(scene):
     for index in range(2):
         scene.roster.join(f"node-{index}", index)
-    scene.now_s = LOST_AFTER_S - 1
-    scene.roster.heard("node-1")
-    scene.now_s = LOST_AFTER_S + 1
+    for scene.now_s in np.arange(0, LOST_AFTER_S + 2):
+        scene.roster.heard("node-1")
     scene.roster.find_lost()
     assert [member.name for member in scene.roster.living()] == ["worker-1"]
     scene.roster.heard("node-0")
@@ -42,11 +42,22 @@ def test_a_silent_worker_is_lost_and_joins_again_when_it_speaks(scene):
     assert scene.events() == [*joined, ("worker-0", "lost"), ("worker-0", "joined")]
 
 
+def test_a_silence_too_short_to_lose_a_worker_is_written_down_all_the_same(scene):
+    scene.roster.join("node-0", 0)
+    for scene.now_s in (NOTABLE_SILENCE_S - 0.1, 2 * NOTABLE_SILENCE_S):
+        scene.roster.find_lost()
+        scene.roster.heard("node-0")
+    told = [event.data.get("silent_s") for event in read_timeline(scene.path)[0]]
+    assert told == [None, NOTABLE_SILENCE_S + 0.1]
+    assert {state for _, state in scene.events()} == {"joined"}
+
+
 def test_a_worker_that_left_in_order_is_never_lost_and_a_stranger_is_nobody(scene):
     member = scene.roster.join("node-0", 0)
     scene.roster.left(member)
     scene.roster.left(member)
     scene.now_s = 100
+    scene.roster.heard("node-0")
     scene.roster.find_lost()
     assert scene.events() == [("worker-0", "joined"), ("worker-0", "left")]
     assert scene.roster.heard("node-9") is None

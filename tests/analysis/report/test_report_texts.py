@@ -63,6 +63,13 @@ def test_text_of_the_target_has_no_effect_in_markdown(hostile, harmless):
     assert text(hostile) == harmless
 
 
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_what_the_harness_warned_of_stands_in_every_report(example, name):
+    said = example.text(name)
+    assert "The harness warned" in said or "What the harness warned of" in said
+    assert "worker-0: " in said
+
+
 def test_nothing_ends_a_code_span_or_a_code_block_from_inside():
     assert code("a ` b | c\nd") == "`a ' b ¦ c d`"
     assert block("echo ```x```") == "````\necho ```x```\n````"
