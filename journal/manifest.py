@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from journal.profile import Profile
 from journal.records import from_json, to_json
 
 SCHEMA = "aia-gameday/run/1"
+_SO_TIMESTAMPNS = 35  # of Linux; the module `socket` does not name it
 _DISTRIBUTIONS = ("aia-gameday", "locust", "gevent", "httptools", "numpy", "scipy", "chaostoolkit-lib")
 
 
@@ -74,11 +76,22 @@ class Manifest:
     schema: str = SCHEMA
 
 
-def this_clock(system: str = platform.system()) -> Clock:
-    """What stamps the service times of generators on this kind of system; each worker warns where it is otherwise."""
-    if system != "Linux":
+def this_clock() -> Clock:
+    """What stamps the service times of generators on this machine, whose kernel is asked; workers warn of their own."""
+    if not _stamps_what_it_receives():
         return Clock()
     return Clock(source="kernel", note="arrival of the last byte at the kernel, without the delay of the generator")
+
+
+def _stamps_what_it_receives() -> bool:
+    if platform.system() != "Linux":
+        return False
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    except OSError:
+        return False
+    return True
 
 
 def this_machine() -> Machine:

@@ -212,6 +212,7 @@ class Recorder:
         self.oldest_open = int(clock())
         self._offset_ns = 0
         self._sequence = 0
+        self._users, self._users_by_end = 0, dict[int, int]()
         self._series: dict[Endpoint, Series] = {}
 
     @property
@@ -237,19 +238,25 @@ class Recorder:
         return max(int(self._clock()), self.oldest_open)
 
     def seal(self, users: int) -> list[Frame]:
-        """The frames of all seconds that lie at least one whole second in the past."""
-        return [self._frame(users) for _ in range(self.oldest_open, int(self._clock()) - 1)]
+        """The frames of all seconds that lie at least one whole second in the past; so many users are running now."""
+        just_ended = int(self._clock()) - 1
+        if just_ended >= self.oldest_open:
+            self._users_by_end.setdefault(just_ended, users)
+        return [self._frame() for _ in range(self.oldest_open, just_ended)]
 
     def close(self, users: int = 0) -> list[Frame]:
         """The frames of all seconds up to now; the last one says that it is the last. Nothing may be counted after."""
         newest = max((series.newest for series in self._series.values()), default=0)  # beyond now if the clock was set
-        frames = [self._frame(users) for _ in range(self.oldest_open, max(self._now_s(), newest))]
-        return [*frames, self._frame(users, last=True)]
+        frames = [self._frame() for _ in range(self.oldest_open, max(self._now_s(), newest))]
+        self._users_by_end = {self.oldest_open: users}
+        return [*frames, self._frame(last=True)]
 
-    def _frame(self, users: int, *, last: bool = False) -> Frame:
+    def _frame(self, *, last: bool = False) -> Frame:
+        """The frame of the oldest second; where nobody said how many users ran at its end, they were as many before."""
         second = self.oldest_open
         self.oldest_open += 1
         self._sequence += 1
+        self._users = self._users_by_end.pop(second, self._users)
         sealed = ((endpoint, series.seal(second)) for endpoint, series in self._series.items())
         endpoints = {endpoint: seen for endpoint, seen in sealed if seen is not None}
-        return Frame(self.worker, self._sequence, second, users, endpoints, last)
+        return Frame(self.worker, self._sequence, second, self._users, endpoints, last)

@@ -330,6 +330,8 @@ class Worker:
         """Removes the accounts, then sends the last frame and waits until the master has everything."""
         left = context.accounts.remove_all(self._remove_accounts_within_s)
         gevent.killall(self._greenlets)
+        if said := stamps.complaint():
+            context.warn(said)
         self._report(context, context.logbook.recorder.close(self._runner.user_count), [])
         if isinstance(self._runner, WorkerRunner):
             # Locust reports every three seconds, and its master does not wait for what it has not been told by its end

@@ -13,6 +13,7 @@ from gevent.monkey import get_original
 _socket = get_original("socket", "socket")
 SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("@ll")
+FEWEST_UNSTAMPED, MOST_UNSTAMPED_SHARE = 10, 0.01
 SPACE = socket.CMSG_SPACE(TIMESPEC.size)
 
 
@@ -45,3 +46,12 @@ class StampCount:
 
 
 count = StampCount()
+
+
+def complaint() -> str:
+    """What is to be said at the end, when more answers went without a stamp than a clock that is set explains."""
+    answers = count.stamped + count.unstamped
+    if count.unstamped < FEWEST_UNSTAMPED or count.unstamped <= MOST_UNSTAMPED_SHARE * answers:
+        return ""
+    rest = "their latencies contain this worker's own delay"
+    return f"the kernel gave no stamp for {count.unstamped:,} of {answers:,} answers: {rest}"

@@ -217,6 +217,30 @@ def test_plain_locust_makes_a_run_directory_and_exits_by_its_verdict(target: Tar
     assert [worker.complete for worker in read_columns(path / "frames.bin").workers] == [True]
 
 
+ELSEWHERE = """\
+import platform
+
+platform.system = lambda: "Plan9"
+"""
+
+
+def test_where_the_kernel_gives_no_stamps_manifest_and_reports_say_so(target: Target, locusts: Locusts, monkeypatch):
+    (locusts.folder / "sitecustomize.py").write_text(ELSEWHERE)
+    monkeypatch.setenv("PYTHONPATH", str(locusts.folder))
+    locusts.start("locust", "-u", "2", "-r", "2", "-t", "3s", "-H", target.url, "--only-summary")
+    assert locusts.ended("locust") == 3, locusts.log("locust")
+    (path,) = (locusts.folder / "runs").iterdir()
+    assert RunDirectory(path).read_manifest().clock.source == "perf_counter"
+    assert "kernel stamps no received data here" in locusts.log("locust")
+    for report in ("report.html", "report.md"):
+        assert "kernel stamps no received data here" in (path / report).read_text()
+    assert "perf_counter: service times contain the delay" in (path / "report.html").read_text()
+    columns = read_columns(path / "frames.bin")
+    rows = [row for row, endpoint in enumerate(columns.endpoints) if endpoint.kind is Kind.REQUEST]
+    assert len(columns.histogram(rows, name="service")) > 0
+    assert len(columns.histogram(rows, name="lag")) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [

@@ -175,3 +175,16 @@ def test_an_idle_second_has_a_frame_too():
     recorder = Recorder("w", THRESHOLDS, lambda: clock[0])
     clock[0] = 14.9
     assert [(frame.second, frame.endpoints) for frame in recorder.seal(users=0)] == [(10, {}), (11, {}), (12, {})]
+
+
+def test_a_frame_has_the_users_of_the_end_of_its_second_however_late_it_is_sealed():
+    clock = [10.0]
+    recorder = Recorder("w", THRESHOLDS, lambda: clock[0])
+    seen = []
+    for clock[0], users in ((11.02, 5), (12.02, 7), (12.9, 8), (16.5, 4), (17.02, 0)):  # of 12 to 14 nobody spoke
+        seen += recorder.seal(users)
+    clock[0] = 17.3
+    seen += recorder.close(users=1)
+    assert [(frame.second, frame.users) for frame in seen] == [
+        (10, 5), (11, 7), (12, 7), (13, 7), (14, 7), (15, 4), (16, 0), (17, 1),
+    ]  # fmt: skip

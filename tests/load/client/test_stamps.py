@@ -74,6 +74,16 @@ def test_without_the_kernels_stamps_the_time_of_reading_is_taken(monkeypatch):
         assert 0 < reply.service_ns < 5_000_000_000
 
 
+@pytest.mark.parametrize(
+    ("stamped", "unstamped", "said"), [(9_900, 100, False), (9_899, 101, True), (0, 9, False), (0, 10, True)]
+)
+def test_a_worker_whose_answers_went_without_stamps_says_so_at_its_end(stamped, unstamped, said, monkeypatch):
+    monkeypatch.setattr(stamps, "count", stamps.StampCount(stamped, unstamped))
+    assert bool(stamps.complaint()) is said
+    if said:
+        assert f"no stamp for {unstamped} of {stamped + unstamped:,} answers" in stamps.complaint()
+
+
 def test_this_system_stamps():
     assert not stamps.are_refused()
     with serving(always) as server:
