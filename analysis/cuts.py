@@ -8,6 +8,7 @@ from analysis.fault_story import FaultStory
 from analysis.verdict import CutRequest
 from journal.failures import Failure
 from journal.outcomes import Kind, Outcome
+from journal.plan_storms import cut_by
 from journal.timeline import FaultState
 
 CUT_LATE_S = 2.0  # a request may be found cut this long after a kill: its connection is known dead on the next use
@@ -35,10 +36,12 @@ def attributed_cuts(evidence: Evidence, stories: Sequence[FaultStory]) -> list[C
 def _explains(story: FaultStory, failure: Failure, at_s: float) -> bool:
     """A kill explains what was cut from its injection to 2 s after its effect, on connections to the killed replica.
 
-    Any other fault explains requests that timed out between its injection and its end.
+    Any other fault explains requests that timed out between its injection and its end; a storm what it cut itself.
     """
     if story.injected_s is None or at_s < story.injected_s - EARLY_S:
         return False
+    if story.kind == "storm":
+        return failure.detail == cut_by(story.id)
     if story.kills:
         effective_s = story.at(FaultState.EFFECTIVE)
         in_time = at_s <= (story.injected_s if effective_s is None else effective_s) + CUT_LATE_S

@@ -14,9 +14,13 @@ _OVER = (FaultState.REVERTED, FaultState.PROVEN)
 
 @dataclass(kw_only=True)
 class FaultStory:
-    """The events of one fault folded into one record; times in seconds since the origin, the first of each state."""
+    """The events of one fault folded into one record; times in seconds since the origin, the first of each state.
+
+    `kind` is "fault" or "storm"; of a storm, `failure` says how the target failed in it, by the users' own account.
+    """
 
     id: str
+    kind: str = "fault"
     experiment: str = ""
     fault: str = ""
     hypothesis: str = ""
@@ -25,6 +29,7 @@ class FaultStory:
     plan: PlannedFault | None = None
     times_s: dict[FaultState, float] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
 
     def at(self, state: FaultState) -> float | None:
         """When the fault reached this state."""

@@ -10,6 +10,7 @@ from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
 from analysis.recovery import LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
+from analysis.storm_story import storm_stories
 from analysis.suspicion import Suspicion
 from analysis.verdict import CutRequest, Estimate, FaultResult, GateResult, State, anchor
 from analysis.words import percent, target_percent
@@ -61,7 +62,7 @@ def _excused(fault: FaultResult) -> FaultResult:
 def _judge_all(evidence: Evidence, pool: Pool, spared: Mask) -> JudgedFaults:
     """`spared`: seconds that do not count for how things were before and after a fault, shape (S,)."""
     touched = np.zeros_like(evidence.in_load)
-    stories = fault_stories(evidence)
+    stories = [*fault_stories(evidence), *storm_stories(evidence)]
     cuts = attributed_cuts(evidence, stories)
     results: dict[str, FaultResult] = {}
     for story in sorted(stories, key=lambda story: story.injected_s if story.injected_s is not None else math.inf):
@@ -80,12 +81,13 @@ def fault_gate(result: FaultResult, plan: PlannedFault | None, *, required: bool
     """The row of one fault in the decision table."""
     plan = plan or PlannedFault(id=result.id, experiment=result.experiment, at_s=result.planned_s)
     share = target_percent(plan.max_budget_share)
+    ends = "reaches users, all come back" if result.kind == "storm" else "bites, is undone"
     return GateResult(
         gate="faults",
         subject=f"{result.id} {result.experiment or result.fault}",
         state=result.state,
         required=required,
-        promise=f"bites, is undone, users well within {plan.recovery_s:g} s, ≤ {share} % of the budget",
+        promise=f"{ends}, users well within {plan.recovery_s:g} s, ≤ {share} % of the budget",
         unit="s",
         measured=Estimate(value=result.recovered_s),
         threshold=plan.recovery_s,
@@ -114,6 +116,7 @@ class _FaultJudge:
         story = self.story
         told = FaultResult(
             id=story.id,
+            kind=story.kind,
             experiment=story.experiment,
             fault=story.fault,
             hypothesis=story.hypothesis,
@@ -132,6 +135,8 @@ class _FaultJudge:
         injected_s = story.injected_s
         if injected_s is None:
             refused = FaultState.REFUSED in story.times_s
+            if story.kind == "storm":
+                return replace(told, reason=f"{story.id} never began")
             why = f"was refused: {story.evidence.get('reason', 'no reason given')}" if refused else "was never injected"
             return replace(told, reason=f"{story.id} {why}")
         return self._felt(told, injected_s)
@@ -233,6 +238,8 @@ class _FaultJudge:
     def _failures(self, fault: FaultResult, *, still_hurt: bool) -> Iterator[str]:
         if fault.revert == "failed":
             yield "could not be reverted"
+        if self.story.failure:
+            yield self.story.failure
         if still_hurt:
             yield f"still hurt users {self.plan.recovery_s:g} s after its end"
         if fault.budget_share is not None and fault.budget_share > self.plan.max_budget_share:
@@ -241,14 +248,25 @@ class _FaultJudge:
 
 
 def _doubts(fault: FaultResult, *, well: bool) -> Iterator[str]:
-    if fault.effect == "none":
+    if fault.kind == "storm":
+        yield from _doubts_about_storm(fault)
+    elif fault.effect == "none":
         yield "showed no effect, which voids the pass"
-    if fault.effect == "unknown":
+    elif fault.effect == "unknown":
         yield "has no known effect"
-    if fault.revert != "proven":
+    elif fault.revert != "proven":
         yield "was not proven to be reverted"
     if not well:
         yield "was not over long enough to see users well again"
+
+
+def _doubts_about_storm(fault: FaultResult) -> Iterator[str]:
+    if fault.effect == "none":
+        yield "found nothing to take from anybody, which voids the pass"
+    if fault.effect == "unknown":
+        yield "was not told to its end by every worker"
+    if fault.revert != "proven":
+        yield "was over before all of its users had noticed"
 
 
 def _with_overlaps(results: Sequence[FaultResult]) -> tuple[FaultResult, ...]:

@@ -16,6 +16,9 @@ CHECKED_BY = {
 }
 """Each invariant and the journeys that put it to the test; it is owed when one of them is in the mix."""
 
+EXPIRED_TOKEN_REFUSED = "expired-token-refused"  # noqa: S105  # the name of a promise
+"""Owed when a storm lets tokens expire."""
+
 _EXAMPLES = 5
 
 
@@ -24,6 +27,8 @@ def invariant_results(evidence: Evidence) -> tuple[InvariantResult, ...]:
     planned = planned_mix(evidence.manifest.plan, evidence.manifest.profile)
     mix = {journey for journey, weight in planned.items() if weight > 0}
     checked = {name: 0 for name, journeys in CHECKED_BY.items() if journeys & mix}
+    if any(storm.kind == "token-expiry" for storm in evidence.manifest.plan.load.storms):
+        checked[EXPIRED_TOKEN_REFUSED] = 0
     violated = dict.fromkeys(checked, 0)
     examples: dict[str, list[str]] = {}
     for event in evidence.events_of(EventKind.INVARIANT):

@@ -103,7 +103,7 @@ def _slo_gates(evidence: Evidence, time: JudgedTime) -> Iterator[GateResult]:
 
 def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResult]:
     plan = evidence.manifest.plan
-    planned = {fault.id: fault for fault in plan.faults}
+    planned = {fault.id: fault for fault in plan.disturbances}
     for result in faults.results:
         yield fault_gate(result, planned.get(result.id), required="faults" in plan.gates.required)
 

@@ -124,6 +124,7 @@ class CutRequest:
 class FaultResult:
     """One fault. Times are seconds since the start of the load phase; None: it did not happen.
 
+    `kind` is "fault" or "storm": of one its effect is that it reached users, and its revert that all are back.
     `state` is a `State`. `effect` and `revert`: "seen", "none", "unknown"; "proven", "unproven", "failed".
     `detected_s`, `recovered_s`: seconds from the injection until users were hurt, and until they were well again;
     `recovered_s` 0: they never were hurt. `budget_share`: part of the whole run's error budget that the fault burned in
@@ -137,6 +138,7 @@ class FaultResult:
     target: str
     state: str
     planned_s: float
+    kind: str = "fault"
     window_s: tuple[float, ...] = ()
     injected_s: float | None = None
     effective_s: float | None = None

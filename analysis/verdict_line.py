@@ -141,7 +141,8 @@ def _end_of_faults(found: Findings, event: Event) -> str:
     """When the run was ended, and how long it took until no fault was in force."""
     at_s = found.evidence.elapsed_s(event.at_ns)
     when = clock(at_s)
-    open_then = [f for f in found.faults if f.injected_s is not None and f.injected_s <= at_s < _over_s(f)]
+    faults = [fault for fault in found.faults if fault.kind == "fault"]  # of a storm there is nothing to revert
+    open_then = [f for f in faults if f.injected_s is not None and f.injected_s <= at_s < _over_s(f)]
     if not open_then:
         return f"{when}; no fault was in force."
     unproven = [fault.id for fault in open_then if fault.revert != "proven"]

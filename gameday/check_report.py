@@ -54,6 +54,9 @@ def check_lines(checked: Checked) -> Iterator[str]:
         settings = ", ".join(f"{key} {value}" for key, value in fault.configuration.items())
         yield f"fault     {fault.id} {fault.experiment} at {fault.at_s:g} s of the load  {settings}".rstrip()
         yield f"          {_candidates(checked.profile)}; recovery within {fault.recovery_s:g} s"
+    for storm in load.storms:
+        yield f"storm     {storm.id} {storm.name} at {storm.at_s:g} s of the load: {storm.words}"
+        yield f"          everybody back within {storm.over_within_s:g} s"
     yield ""
     yield from _forecast_lines(checked)
 

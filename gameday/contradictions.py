@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 
 from journal.errors import Problem
-from journal.plan import Arrivals, Load, Plan, Stage
+from journal.plan import Arrivals, Plan, PlannedFault, Stage
 from journal.plan_shapes import shape_problems
+from journal.plan_storms import storm_problems
 
 MOST_ARRIVALS = 200_000_000
 
@@ -26,7 +27,9 @@ def contradictions(plan: Plan) -> Iterator[Problem]:
         yield Problem("load.think_time", "min_s is above max_s")
     if load.mix and not any(load.mix.values()):
         yield Problem("load.mix", "no journey has a weight above 0")
-    yield from _repeated_faults(plan)
+    for number, storm in enumerate(load.storms):
+        yield from storm_problems(f"load.storms[{number}]", storm)
+    yield from _repeated_ids(plan)
 
 
 def contradictions_of_time(plan: Plan) -> Iterator[Problem]:
@@ -40,7 +43,7 @@ def contradictions_of_time(plan: Plan) -> Iterator[Problem]:
     if load.arrivals is not None and not 1 <= load.curve.total <= MOST_ARRIVALS:
         what = f"{load.curve.total:.3g} arrivals come of it; 1 to {MOST_ARRIVALS:,} are possible"
         yield Problem("load.arrivals", what, "change a rate, or the length of a stage")
-    yield from _late_faults(plan, load)
+    yield from _late(plan)
 
 
 def _stage_problems(where: str, stage: Stage) -> Iterator[Problem]:
@@ -75,17 +78,24 @@ def _arrivals_problems(arrivals: Arrivals) -> Iterator[Problem]:
         yield from shape_problems(f"{where}.stages[{number}]", stage.rate_per_s, stage.shape, stage.duration_s)
 
 
-def _repeated_faults(plan: Plan) -> Iterator[Problem]:
+def _placed(plan: Plan) -> Iterator[tuple[str, PlannedFault]]:
+    """Faults and storms with their places in the plan."""
+    places = [f"faults[{index}]" for index in range(len(plan.faults))]
+    places += [f"load.storms[{index}]" for index in range(len(plan.load.storms))]
+    yield from zip(places, plan.disturbances, strict=True)
+
+
+def _repeated_ids(plan: Plan) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, fault in enumerate(plan.faults):
-        if fault.id in seen:
-            yield Problem(f"faults[{index}].id", f"{fault.id} is given twice", "give each fault an id of its own")
-        seen.add(fault.id)
+    for place, one in _placed(plan):
+        if one.id in seen:
+            yield Problem(f"{place}.id", f"{one.id} is given twice", "give each fault and storm an id of its own")
+        seen.add(one.id)
 
 
-def _late_faults(plan: Plan, load: Load) -> Iterator[Problem]:
-    judged_s = load.duration_s - load.warm_up_s
-    for index, fault in enumerate(plan.faults):
-        if fault.at_s >= judged_s:
-            what = f"{fault.id} begins at {fault.at_s:g} s, but the load after the warm-up lasts {judged_s:g} s"
-            yield Problem(f"faults[{index}].at_s", what, "begin it earlier")
+def _late(plan: Plan) -> Iterator[Problem]:
+    judged_s = plan.load.duration_s - plan.load.warm_up_s
+    for place, one in _placed(plan):
+        if one.at_s >= judged_s:
+            what = f"{one.id} begins at {one.at_s:g} s, but the load after the warm-up lasts {judged_s:g} s"
+            yield Problem(f"{place}.at_s", what, "begin it earlier")

@@ -23,12 +23,17 @@ FAULT_WINDOW_S = 8.0
 
 @dataclass(frozen=True)
 class JourneyForecast:
-    """What a journey says of one iteration: pauses of think time, other waiting, requests by endpoint name."""
+    """What a journey says of one iteration: pauses of think time, other waiting, requests by endpoint name.
+
+    And of its users: whether they keep a login that could expire, and open WebSockets.
+    """
 
     name: str
     think_pauses: float
     waiting_s: float
     requests: Mapping[str, float]
+    holds_login: bool = False
+    opens_websockets: bool = False
 
     def iteration_s(self, plan: Plan) -> float:
         """The expected length of one iteration in seconds."""
@@ -81,13 +86,17 @@ def _described(name: str, journey: ProfileJourney) -> JourneyForecast:
     requests: dict[str, float] = {}
     for step in journey.steps:
         requests[step.series] = requests.get(step.series, 0.0) + step.times
-    return JourneyForecast(name, journey.thinks, journey.pauses_s, requests)
+    holds_login = journey.on_start is not None and bool(journey.on_start.tokens)
+    return JourneyForecast(name, journey.thinks, journey.pauses_s, requests, holds_login)
 
 
 def _journey(name: str, declared: Mapping[str, Any]) -> JourneyForecast:
     kinds = declared["kinds"]
     requests = {endpoint: n for endpoint, n in declared["operations"].items() if kinds[endpoint] == Kind.REQUEST.name}
-    return JourneyForecast(name, declared["thinks"], declared["waiting_s"], requests)
+    websockets = any(operation.startswith("WS /") for operation in declared["operations"])
+    return JourneyForecast(
+        name, declared["thinks"], declared["waiting_s"], requests, declared["holds_login"], websockets
+    )
 
 
 def user_shares(plan: Plan) -> dict[str, float]:
@@ -111,7 +120,7 @@ def _judged_amount(plan: Plan) -> float:
     """The user seconds, or the arrivals, of the judged time."""
     load = plan.load
     after_s = load.duration_s - load.warm_up_s
-    judged_s = max(0.0, after_s - sum(_window_s(fault.configuration) for fault in plan.faults))
+    judged_s = max(0.0, after_s - sum(_window_s(fault.configuration) for fault in plan.disturbances))
     before, whole = load.curve.cumulative(np.array([load.warm_up_s, load.duration_s]))
     return float(whole - before) * judged_s / after_s if after_s > 0 else 0.0
 

@@ -17,9 +17,11 @@ from journal.profile_journeys import (
     Expected,
     Extraction,
     JsonRule,
+    Login,
     ProfileJourney,
     RequestStep,
     data_in,
+    names_in,
 )
 from journal.templates import WORD, TemplateError, parsed, template_names
 
@@ -82,6 +84,7 @@ class _Check:
         if journey.on_start is not None:
             for number, step in enumerate(journey.on_start.steps):
                 yield from self._login_step((*self.place, "on_start", "steps", number), step)
+            yield from self._tokens((*self.place, "on_start", "tokens"), journey.on_start, journey)
         # the journey's own headers are part of each step, so they may name only what the first of them can know
         yield from self._headers((*self.place, "headers"), journey.headers)
         for number, step in enumerate(journey.steps):
@@ -96,6 +99,16 @@ class _Check:
             if "${" in str(value):
                 yield place, "is a constant, ${…} is not filled here", "write it where it is used"
         self.known |= set(variables)
+
+    def _tokens(self, place: Place, login: Login, journey: ProfileJourney) -> Iterator[Found]:
+        extracted = {name for step in login.steps for name in step.extract}
+        used = names_in(journey.headers).union(*map(names_in, journey.steps))
+        for number, name in enumerate(login.tokens):
+            if name not in extracted:
+                remedy = f"it extracts: {', '.join(sorted(extracted)) or 'nothing'}"
+                yield (*place, number), f"the login extracts no {name}", remedy
+            elif name not in used:
+                yield (*place, number), f"no request of the journey uses ${{{name}}}", "remove it"
 
     def _login_step(self, place: Place, step: RequestStep) -> Iterator[Found]:
         yield from self._step(place, step)

@@ -72,7 +72,7 @@ def check_plan(plan: Plan, profile: Profile, journeys: list[JourneyForecast]) ->
     """Raises PlanError with every way in which the plan does not fit the profile, the journeys or the experiments."""
     problems = [*_journey_problems(plan, journeys), *_path_problems(plan, profile, journeys)]
     problems += [*_limit_problems(plan, profile, journeys), *_fault_problems(plan, profile)]
-    problems += _data_problems(plan, profile)
+    problems += [*_data_problems(plan, profile), *_storm_problems(plan, journeys)]
     if problems:
         raise PlanError(problems)
 
@@ -155,6 +155,18 @@ def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
         what = "the plan has faults, but the profile does not say how to reach the target's processes"
         remedy = "name the target's state file, or set platform.kind to kubernetes, or run without faults"
         yield Problem("profile: platform.state_file", what, remedy)
+
+
+def _storm_problems(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[Problem]:
+    """A storm that would find nothing to take from anybody."""
+    mixed = [journey for journey in journeys if plan.load.mix.get(journey.name)]
+    for index, storm in enumerate(plan.load.storms):
+        where = f"plan: load.storms[{index}]"
+        if storm.kind == "token-expiry" and not any(journey.holds_login for journey in mixed):
+            what = "no journey of the mix keeps a login that could expire"
+            yield Problem(where, what, "add one that does; in a profile, name the on_start.tokens of its login")
+        if storm.connections == ("websocket",) and not any(journey.opens_websockets for journey in mixed):
+            yield Problem(f"{where}.connections", "no journey of the mix opens a WebSocket", "add one, or http")
 
 
 def _reaches_processes(profile: Profile) -> bool:

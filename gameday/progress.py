@@ -195,6 +195,7 @@ _SENTENCES = {
     EventKind.TARGET: "{process} {state} {reason}",
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
+    EventKind.STORM: "{storm_id} {storm} {state} on {worker}",
     EventKind.LEVEL: "{users} users {state} {result} {reason}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",

@@ -6,7 +6,7 @@ from pathlib import Path
 from gameday.contradictions import contradictions, contradictions_of_time
 from gameday.profile_file import read_profile
 from gameday.recording import with_recording
-from gameday.yaml_file import read_document, validate
+from gameday.yaml_file import place_of, read_document, validate
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile
@@ -17,7 +17,8 @@ _LENGTH = ("load.stages", "load.arrivals")  # where these are wrong, nobody know
 def load_plan(name: str) -> Plan:
     """The plan with this name or path. Raises PlanError with every problem that the file itself has."""
     path = _find(name, "plan", PlanError)
-    plan = validate(Plan, read_document(path, PlanError), PlanError)
+    document = read_document(path, PlanError)
+    plan = validate(Plan, document, PlanError)
     problems = list(contradictions(plan))
     if not any(problem.where.startswith(_LENGTH) or problem.where == "load" for problem in problems):
         try:
@@ -26,7 +27,8 @@ def load_plan(name: str) -> Plan:
         except PlanError as error:
             problems += error.problems
     if problems:
-        raise PlanError(Problem(f"{name}: {problem.where}", problem.what, problem.remedy) for problem in problems)
+        where = (document.where(place_of(problem.where)) for problem in problems)
+        raise PlanError(Problem(line, one.what, one.remedy) for line, one in zip(where, problems, strict=True))
     return plan
 
 

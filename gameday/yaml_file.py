@@ -1,6 +1,7 @@
 """Reads a YAML file that a person wrote: safely, with the line of every value, and all problems at once."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -38,6 +39,11 @@ def dotted(place: Place) -> str:
     """("load", "stages", 0) as load.stages[0]."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".")
+
+
+def place_of(text: str) -> Place:
+    """The place that `dotted` makes this text of."""
+    return tuple(int(number) if number else key for number, key in re.findall(r"\[(\d+)\]|([^.\[\]]+)", text))
 
 
 def read_document(path: Path, error: type[BadInput]) -> Document:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Interval, Len
 
 from journal.plan_shapes import Curve, Shape, segments_of, shape_words
+from journal.plan_storms import Storm
 from journal.recorded_arrivals import offsets_s_of
 
 Share = Annotated[float, Interval(ge=0.0, le=1.0)]
@@ -115,6 +116,7 @@ class Load:
     workers: Annotated[int, Ge(1)] = 2
     think_time: ThinkTime = field(default_factory=ThinkTime)
     mix: dict[str, Annotated[int, Ge(0)]] = field(default_factory=dict)
+    storms: tuple[Storm, ...] = ()
 
     @cached_property
     def curve(self) -> Curve:
@@ -232,3 +234,19 @@ class Plan:
     slo: Slo = field(default_factory=Slo)
     gates: Gates = field(default_factory=Gates)
     guards: Guards = field(default_factory=Guards)
+
+    @property
+    def disturbances(self) -> tuple[PlannedFault, ...]:
+        """The faults, and the storms as the judgement sees them: each disturbs users, who must be well again after."""
+        storms = (
+            PlannedFault(
+                id=storm.id,
+                experiment=storm.name,
+                at_s=storm.at_s,
+                recovery_s=storm.recovery_s,
+                max_budget_share=storm.max_budget_share,
+                configuration={"duration_s": storm.spread_s},
+            )
+            for storm in self.load.storms
+        )
+        return (*self.faults, *storms)

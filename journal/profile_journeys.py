@@ -5,7 +5,7 @@ Texts of requests and of what is expected are templates (`journal.templates`), p
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -104,12 +104,16 @@ class RequestStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """What a user does when it starts, which is not load; done again after `renew_s`, which is a series of its own."""
+    """What a user does when it starts, which is not load; done again after `renew_s`, which is a series of its own.
+
+    `tokens` names what it extracts that can expire: a storm makes it useless, and the user logs in again.
+    """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
     steps: Annotated[tuple[RequestStep, ...], Len(1)]
     renew_s: Annotated[float, Gt(0)] | None = None
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,9 +172,10 @@ BUILT_INS = {
 """What templates may name without anybody having made it. Chance comes from the plan's seed."""
 
 
-def names_in(journey: "ProfileJourney | Login | RequestStep") -> set[str]:
+def names_in(part: "ProfileJourney | Login | RequestStep | Mapping[str, str]") -> set[str]:
     """Every name that templates anywhere in a part of a journey use."""
-    return set(_NAMES.findall(json.dumps(asdict(journey), default=str, ensure_ascii=False)))
+    data = part if isinstance(part, Mapping) else asdict(part)
+    return set(_NAMES.findall(json.dumps(data, default=str, ensure_ascii=False)))
 
 
 def data_in(part: "ProfileJourney | Login", data: Iterable[str]) -> list[str]:

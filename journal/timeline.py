@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     WORKER = "worker"
     CALIBRATION = "calibration"
     FAULT = "fault"
+    STORM = "storm"
     INVARIANT = "invariant"
     COUNTERS = "counters"
     TALLY = "tally"

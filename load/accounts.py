@@ -23,7 +23,10 @@ _REMOVERS = 8
 
 @dataclass(slots=True)
 class Account:
-    """One test account with its present login; `renew_at_s` is on the monotonic clock."""
+    """One test account with its present login; `renew_at_s` is on the monotonic clock.
+
+    `expired`: a storm has made its access token useless.
+    """
 
     email: str
     password: str
@@ -31,6 +34,7 @@ class Account:
     refresh_token: str = ""
     renew_at_s: float = 0.0
     exists: bool = False
+    expired: bool = False
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -43,6 +47,22 @@ class Account:
         self.refresh_token = str(tokens["refresh_token"])
         lifetime_s = float(str(tokens.get("expires_in", 3600)))
         self.renew_at_s = time.monotonic() + max(lifetime_s - RENEW_BEFORE_S, lifetime_s / 2)
+        self.expired = False
+
+    def expire(self, *, refresh_too: bool) -> bool:
+        """Makes its tokens useless; False where there are none, or they are useless already."""
+        if self.expired or not self.access_token:
+            return False
+        self.expired, self.access_token = True, useless(self.access_token)
+        if refresh_too:
+            self.refresh_token = useless(self.refresh_token)
+        return True
+
+
+def useless(token: str) -> str:
+    """A token of the same form that opens nothing: its last letters are others, so that no signature fits."""
+    end = "A" * min(8, len(token))
+    return token[: len(token) - len(end)] + (end if not token.endswith(end) else "B" * len(end))
 
 
 class Accounts:
@@ -77,7 +97,7 @@ class Accounts:
 
     def renew(self, account: Account) -> None:
         """Renews the login when it is about to expire; by a new login when the refresh is not accepted."""
-        if time.monotonic() < account.renew_at_s:
+        if time.monotonic() < account.renew_at_s and not account.expired:
             return
         client = self._connect()
         try:

@@ -16,6 +16,7 @@ from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder
 from load.secrets import Secrets
+from load.storms.blow import Exposed
 from load.tasks import AcceptedTasks
 
 
@@ -36,6 +37,7 @@ class RunContext:
         self.data = Data(assignment.profile, assignment.data)
         self.failure = ""
         self.user_numbers = count()
+        self.exposed: dict[Exposed, None] = {}  # in the order in which they came
         self.stopping = False
         self._warnings: list[str] = []
         self._random = random.Random(f"{assignment.plan.seed}/{assignment.index}")

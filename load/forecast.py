@@ -52,6 +52,7 @@ def forecast(journey: type[Journey]) -> dict[str, Any]:
         "thinks": round(1 + sum(flow.thinks for flow in flows) / len(flows), 4),
         "waiting_s": round(sum(flow.waiting_s for flow in flows) / len(flows), 4),
         "operations": {name: round(times, 4) for name, times in operations.items()},
+        "holds_login": journey.signs_up and journey.holds_login,
         "kinds": {name: kind_of(name).name for name in operations},
     }
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from gevent import GreenletExit
@@ -23,12 +23,21 @@ from load.client.errors import BadStatus, RequestError
 from load.client.origin import Limits, Origin
 from load.client.reply import Reply
 from load.client.stream import Stream
-from load.logbook import Logbook
+from load.logbook import Logbook, Timing
 from load.recorder import Series
 
 USER_AGENT = "aia-gameday"
 RUN_HEADER = "x-gameday-run"
 _PACED = -1
+
+
+class Request(NamedTuple):
+    """A request that is about to be sent: the name that it is counted under, and what `Client.send` takes."""
+
+    name: str
+    method: str
+    template: str
+    parts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Client:
         constant = {"Host": self._origin.authority, "User-Agent": USER_AGENT, "Accept": "application/json"}
         self._constant = {**constant, **(headers or {})}
         self._head = _lines(self._constant)
+        self._dropped = ""
 
     def send(self, method: str, template: str, **request: Any) -> Reply:
         """One exchange; takes what `encode` takes."""
@@ -87,7 +97,7 @@ class Client:
         return Reply(
             error.outcome,
             elapsed_ns // 1000,
-            detail=str(error),
+            detail=self._why(error),
             head_before=connection.head_before,
             began_ns=began_ns,
             received_ns=began_ns + elapsed_ns,
@@ -115,11 +125,31 @@ class Client:
             service_us,
             stream.status,
             stream.head,
-            detail="" if error is None else str(error),
+            detail="" if error is None else self._why(error),
             head_before=stream.head_before,
             began_ns=stream.began_ns,
             received_ns=stream.began_ns + service_us * 1000,
         )
+
+    def drop(self, why: str) -> bool:
+        """Breaks the connection, also under a request, which says `why` then; False when there is none."""
+        if not self._connection.drop():
+            return False
+        self._dropped = why
+        return True
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it was, and nobody has opened it again."""
+        return bool(self._dropped)
+
+    def connect(self) -> None:
+        """Opens the connection again after a drop. Raises RequestError."""
+        self._connection.connect()
+        self._dropped = ""
+
+    def _why(self, error: RequestError) -> str:
+        return self._dropped if self._dropped and error.outcome is Outcome.CUT else str(error)
 
     def encode(
         self,
@@ -220,7 +250,10 @@ def unexpected(status: int) -> Outcome:
 
 
 class Session:
-    """The requests of one user. Each is counted before it is sent and after it ended, and judged in between."""
+    """The requests of one user. Each is counted before it is sent and after it ended, and judged in between.
+
+    `before` is called with each request, whose parts it may replace.
+    """
 
     def __init__(self, client: Client, logbook: Logbook, journey: str) -> None:
         self._client = client
@@ -228,6 +261,7 @@ class Session:
         self._journey = journey
         self._known: dict[str, tuple[Endpoint, Series]] = {}
         self.intended_at_ns = 0
+        self.before: Callable[[Request], Request] | None = None
 
     def call(self, method: str, template: str, *, expect: Expect = OK, **request: Any) -> Answer:
         """One request that should be answered as expected; takes what `Client.send` takes."""
@@ -255,6 +289,8 @@ class Session:
         self, method: str, template: str, judge: Callable[[Reply], Answer], *, name: str = "", **request: Any
     ) -> Answer:
         """One request whose answer the caller judges; it is counted under `name`, else as `METHOD template`."""
+        if self.before is not None:
+            request = self.before(Request(name or f"{method} {template}", method, template, request)).parts
         endpoint, series = self._series(name or f"{method} {template}")
         intended_ns = self._take_intended_ns()
         began_ns = time.time_ns()
@@ -305,6 +341,8 @@ class Session:
         Raises:
             RequestError: the request got no answer; BadStatus: one that is not in `expect`.
         """
+        if self.before is not None:
+            request = self.before(Request(name or f"{method} {template}", method, template, request)).parts
         endpoint, series = self._series(name or f"{method} {template}")
         intended_ns, began_ns = self._take_intended_ns(), time.time_ns()
         series.start(intended_ns if intended_ns > 0 else began_ns)
@@ -329,6 +367,22 @@ class Session:
                 self._logbook.ended(endpoint, reply.outcome, reply, reply.detail, began_ns / 1e9)
                 if stream is not None and stream.first_event_us:
                     self._first_event(endpoint, stream.first_event_us)
+
+    def drop(self, why: str) -> bool:
+        """Breaks the connection, as `Client.drop` does."""
+        return self._client.drop(why)
+
+    def reconnect(self) -> None:
+        """Opens the connection again after a drop, which is a message series of its own. Raises RequestError."""
+        if not self._client.is_dropped:
+            return
+        timing = Timing(self._logbook, Endpoint(Kind.MESSAGE, self._journey, "HTTP connect"))
+        try:
+            self._client.connect()
+        except RequestError as error:
+            timing.end(error.outcome, str(error))
+            raise
+        timing.end()
 
     def _first_event(self, endpoint: Endpoint, first_event_us: int) -> None:
         first = self._logbook.series(Endpoint(Kind.MESSAGE, self._journey, f"{endpoint.name} first event"))

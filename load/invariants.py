@@ -18,6 +18,7 @@ TASK_COMPLETED_ONCE = "task-completed-once"
 TOKEN_SUPPLY_CONSERVED = "token-supply-conserved"  # noqa: S105  # tokens are money here
 NO_FOREIGN_DATA = "no-foreign-data"
 LOGIN_NEEDS_PASSWORD = "login-needs-password"  # noqa: S105  # the name of a promise
+EXPIRED_TOKEN_REFUSED = "expired-token-refused"  # noqa: S105  # the name of a promise
 
 SUMMARY = "/mas/api/v1/economic/summary"
 _ASKING_AT_ONCE = 6

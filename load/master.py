@@ -31,10 +31,25 @@ from load.dispatcher import Dispatcher, Goal
 from load.fence import DOORMAN
 from load.health import ProcessWatch
 from load.locust_stats import forget_past
-from load.messages import ACK, ASSIGNMENT, CLOCK, FAILED, HELLO, OFFSET, READY, REPORT, RESULT, TIME, Command, Send
+from load.messages import (
+    ACK,
+    ASSIGNMENT,
+    CLOCK,
+    FAILED,
+    HELLO,
+    OFFSET,
+    READY,
+    REPORT,
+    RESULT,
+    STORM,
+    TIME,
+    Command,
+    Send,
+)
 from load.reporter import Parcel
 from load.roster import Member, Roster
 from load.schedule import Want, phase_at, turning_points_s, wanted
+from load.storms.master import StormDesk
 
 WORKERS_WITHIN_S = 120.0
 PREPARE_WITHIN_S = 60.0
@@ -59,6 +74,7 @@ class Master:
         self.timeline = Timeline(run.timeline)
         self.collector = Collector(run)
         self.roster = Roster(self._tell, self.timeline)
+        self._storms = StormDesk(self._tell, self.roster, self.timeline)
         self.phase: Phase | None = None
         self.exit_code = ExitCode.PASS
         self.message = ""
@@ -78,6 +94,7 @@ class Master:
         self._runner.register_message(RESULT, self._on_result)
         self._runner.register_message(READY, self._on_ready)
         self._runner.register_message(FAILED, self._on_failed)
+        self._runner.register_message(STORM, self._storms.on_told)
         self._environment.events.spawning_complete.add_listener(lambda **_: self._locust_is_ready.set())
         gevent.spawn(self._run, partial(self._gather, expected_workers, within_s or WORKERS_WITHIN_S))
 
@@ -191,8 +208,10 @@ class Master:
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
-            self.phase = phase
-            self.timeline.write(EventKind.PHASE, phase=phase)
+            self.phase, at_ns = phase, time.time_ns()
+            self.timeline.write(EventKind.PHASE, at_ns=at_ns, phase=phase)
+            if phase is Phase.LOAD and self._plan.load.storms:
+                self._storms.load_began(at_ns)
 
     def _gather(self, expected: int, within_s: float) -> None:
         ends_s = time.monotonic() + within_s
@@ -299,6 +318,7 @@ class Master:
     def _drain(self) -> None:
         self._end_dispatch()
         self._dispatch = None
+        self._storms.load_ended()
         self._enter(Phase.DRAIN)
         self._ask(Command.DRAIN, 2 * self._plan.load.drain_s + SPARE_S)
 

@@ -12,6 +12,9 @@ RESULT      worker → master  {"command": …, "data": {…}}
 READY       worker → master  {"free": n}                of an open model: users who wait for their first pass
 LEASE       master → worker  {"begin_ns": …, "shares": […], "until_ns": …}      sent again and again, each time anew
 FAILED      worker → master  {"error": …}               sent each second until the load ends
+LOAD_BEGAN  master → worker  {"at_ns": n}               of a plan with storms: sent again and again
+STORM       worker → master  {"storm_id": …, "state": …, …}                     sent again until it was heard
+STORM_HEARD master → worker  {"storm_id": …, "state": …}
 """
 
 from enum import StrEnum
@@ -29,6 +32,9 @@ RESULT = "gameday-result"
 READY = "gameday-ready"
 LEASE = "gameday-lease"
 FAILED = "gameday-failed"
+LOAD_BEGAN = "gameday-load-began"
+STORM = "gameday-storm"
+STORM_HEARD = "gameday-storm-heard"
 
 
 class Command(StrEnum):

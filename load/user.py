@@ -12,10 +12,14 @@ from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST
 
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
+from journal.plan_storms import Storm
 from load.checks import OK, Expect
 from load.context import await_context
 from load.http import Answer
 from load.logbook import Timing
+from load.storms.blow import Blow
+from load.storms.login import AccountLogin
+from load.storms.weather import Weather
 from load.tasks import Task
 from load.websocket import WebSocketSession
 
@@ -41,6 +45,8 @@ class Journey(User):
     """Whether its users have accounts of AIA; then the promises of AIA are put to the test after the load."""
     runs_unasked: ClassVar[bool] = True
     """False: it runs only where a plan's mix names it, since not every target has what it needs."""
+    holds_login: ClassVar[bool] = True
+    """Whether its users keep one login from step to step, which a storm can let expire."""
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
@@ -48,8 +54,12 @@ class Journey(User):
         self.journey = journey_name(type(self))
         self.random = self.shared.new_random()
         self.http = self.shared.session(self.journey)
+        self.weather = Weather(self.http, self.shared.logbook, self.journey, self._stop_if_asked)
         if self.signs_up:
             self.account = self.shared.accounts.new()
+        self.login: AccountLogin | None = None
+        if self.signs_up and self.holds_login:
+            self.login = AccountLogin(self.account, self.http, self.weather, self.shared.logbook)
         self._bag: list[Any] = []
         # what Locust picks from; the class keeps the declared ones
         self.tasks = [Journey.draw_task if self.shared.open_model is None else Journey.serve_arrivals]
@@ -61,7 +71,9 @@ class Journey(User):
             self._stop_if_asked()
             began_s = time.perf_counter()
             try:
-                return self.enter()
+                self.enter()
+                self.shared.exposed[self] = None
+                return
             except TargetUnreachable as error:
                 self.shared.warn(f"a user was not let in: {error}")
                 gevent.sleep(retry_s)
@@ -76,7 +88,21 @@ class Journey(User):
 
     def on_stop(self) -> None:
         """Closes the connection."""
+        self.shared.exposed.pop(self, None)
+        self.weather.leave()
         self.http.close()
+
+    def can_lose(self, storm: Storm) -> bool:
+        """Every user has connections; not every one keeps a login."""
+        return storm.kind == "reconnect" or self.login is not None
+
+    def strike(self, blow: Blow) -> None:
+        """A storm strikes this user, whatever it is doing."""
+        self.weather.strike(blow, self.expire_login)
+
+    def expire_login(self, storm: Storm) -> bool:
+        """The login of this user is useless from now on; whether it had one."""
+        return self.login is not None and self.login.expire(storm)
 
     def draw_task(self) -> None:
         """One pass: the next task of this user."""
@@ -90,8 +116,11 @@ class Journey(User):
         assert self.shared.open_model is not None
         while True:
             self._stop_if_asked()
+            self.weather.come_back()
             self._state = LOCUST_STATE_WAITING  # Locust stops users that wait at once
+            self.shared.exposed.pop(self, None)  # nobody yet: whom an arrival stands for comes with it
             intended_at_ns = self.shared.open_model.next_pass(self.journey)
+            self.shared.exposed[self] = None
             self._state = LOCUST_STATE_RUNNING
             self.http.intended_at_ns = intended_at_ns
             with suppress(RescheduleTask):  # a pass that went wrong is over
@@ -100,8 +129,8 @@ class Journey(User):
     @property
     def token(self) -> str:
         """A valid access token of this user's account; empty without one."""
-        if not self.signs_up:
-            return ""
+        if not self.signs_up or self.account.expired:
+            return self.account.access_token if self.signs_up else ""
         try:
             self.shared.accounts.renew(self.account)
         except TargetUnreachable as error:
@@ -111,10 +140,11 @@ class Journey(User):
     # Pauses
 
     def wait_time(self) -> float:
-        """The pause between two tasks, in seconds; Locust calls this, and pauses."""
+        """Pauses between two tasks; Locust calls this, and pauses for what is left, which is nothing."""
         seconds = self._think_time_s()
         self.shared.logbook.pauses(self.journey, seconds)
-        return seconds
+        self.weather.pause(seconds)
+        return 0.0
 
     def _think_time_s(self) -> float:
         think = self.shared.plan.load.think_time
@@ -130,7 +160,7 @@ class Journey(User):
         self.shared.logbook.pauses(self.journey, seconds)
         if self.http.intended_at_ns > 0:  # a pass that begins with a pause means its first request to come after it
             self.http.intended_at_ns += round(seconds * 1e9)
-        gevent.sleep(seconds)
+        self.weather.pause(seconds)
         self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
@@ -168,11 +198,19 @@ class Journey(User):
     def websocket(self, template: str, **path: str) -> Iterator[WebSocketSession]:
         """A WebSocket with this user's token, for the length of a with block."""
         self.http.intended_at_ns = min(self.http.intended_at_ns, -1) if self.http.intended_at_ns else 0
+        session = WebSocketSession(self.shared, self.journey, template, **path)
         try:
-            with WebSocketSession(self.shared, self.journey, template, token=self.token, **path) as session:
+            self.weather.come_back()
+            if self.login is not None and self.weather.expired is not None:
+                self.login.be_refused_by(session)
+            with session.opened(self.token, self.weather.come_back):
+                self.weather.websockets.append(session)
                 yield session
         except TargetUnreachable as error:
             raise RescheduleTask from error
+        finally:
+            if session in self.weather.websockets:
+                self.weather.websockets.remove(session)
 
     # Work that the target does later
 

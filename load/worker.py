@@ -40,16 +40,20 @@ from load.messages import (
     FAILED,
     HELLO,
     LEASE,
+    LOAD_BEGAN,
     OFFSET,
     READY,
     REPORT,
     RESULT,
+    STORM,
+    STORM_HEARD,
     TIME,
     Command,
     Send,
 )
 from load.mix import any_signs_up, journeys_of
 from load.reporter import Reporter
+from load.storms.worker import Storms
 
 HELLO_EVERY_S = 0.5
 FIRST_ROUNDS, FIRST_QUESTIONS, QUESTIONS, CLOCK_EVERY_S = 5, 8, 4, 10.0
@@ -92,6 +96,7 @@ class Worker:
         self._clock = RunClock()
         self._context: RunContext | None = None
         self._reporter: Reporter | None = None
+        self._storms: Storms | None = None
         self._greenlets: list[Greenlet] = []
         self._results: dict[Command, dict[str, Any]] = {}
         self._running: dict[Command, Greenlet] = {}
@@ -115,6 +120,8 @@ class Worker:
         self._runner.register_message(TIME, lambda msg, **_: self._clock.take(msg.data))
         self._runner.register_message(COMMAND, self._on_command)
         self._runner.register_message(LEASE, self._on_lease)
+        self._runner.register_message(LOAD_BEGAN, self._on_load_began)
+        self._runner.register_message(STORM_HEARD, self._on_storm_heard)
         self._environment.events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._say_hello)
 
@@ -183,6 +190,7 @@ class Worker:
             self._apply(first, context)
         elif self._is_apart:
             context.warn("the master did not tell its time: the first seconds of this worker are by its own clock")
+        self._storms = Storms(context, lambda told: self._tell(STORM, told))
         self._reporter = Reporter(context.logbook, lambda parcel: self._tell(REPORT, parcel.encode()), spool=spool)
         if somebody_listens(self._environment.events.request):
             context.logbook.listeners.append(RequestEvent(self._environment.events.request))
@@ -206,6 +214,14 @@ class Worker:
         if self._context is not None and self._context.open_model is not None:
             own = {name: msg.data[name] - self._clock.offset_ns for name in ("begin_ns", "until_ns")}
             self._context.open_model.granted({**msg.data, **own})
+
+    def _on_load_began(self, msg: Any, **_: Any) -> None:
+        if self._storms is not None:
+            self._storms.load_began(msg.data["at_ns"])
+
+    def _on_storm_heard(self, msg: Any, **_: Any) -> None:
+        if self._storms is not None:
+            self._storms.heard(msg.data["storm_id"], msg.data["state"])
 
     def _open_spool(self, assignment: Assignment) -> tuple[Spool | None, str]:
         """The spool of this worker, or why there is none; who shares a process with its master needs none."""
@@ -332,6 +348,8 @@ class Worker:
         gevent.killall(self._greenlets)
         if said := stamps.complaint():
             context.warn(said)
+        if self._storms is not None:
+            self._storms.end()
         self._report(context, context.logbook.recorder.close(self._runner.user_count), [])
         if isinstance(self._runner, WorkerRunner):
             # Locust reports every three seconds, and its master does not wait for what it has not been told by its end

@@ -14,6 +14,7 @@ class Auth(Journey):
     """The life of a login."""
 
     weight = 1
+    holds_login = False  # each visit has one of its own
 
     @task(5)
     @flow({"POST /auth/login": 1, "GET /auth/me": 6, "POST /auth/refresh": 1, "POST /auth/logout": 1}, thinks=8)

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from target import counters, ports
 from target.admin import Admin
@@ -85,14 +86,21 @@ def serve(name: str, settings: Settings, secrets: Secrets) -> None:
             lifecycle=lifecycle,
         )
         admin = Admin(counted, telemetry, lifecycle)
-        Replica(_configuration(app, settings), admin, lifecycle, settings, secrets).run(sockets=[shared])
+        Replica(_configuration(app, settings, counted), admin, lifecycle, settings, secrets).run(sockets=[shared])
 
 
-def _configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def _configuration(app: ASGIApp, settings: Settings, counted: counters.Counters) -> uvicorn.Config:
+    class CountedConnection(HttpToolsProtocol):
+        """HTTP as uvicorn speaks it, on connections that are counted."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            counted.increment("connections_opened")
+            super().connection_made(transport)
+
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=CountedConnection,
         lifespan="on",
         access_log=False,
         log_level="warning",

@@ -17,7 +17,7 @@ NAMES = (
     "other_finished",
     "websocket_opened",
     "websocket_closed",
-    "reserved_6",
+    "connections_opened",
     "reserved_7",
 )
 _LAYOUT = struct.Struct("<8Q")

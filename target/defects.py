@@ -25,6 +25,7 @@ SYNTAX = """\
   foreign-task                 another user's task is readable
   errors:PERCENT               answer 500
   any-password                 login takes any password
+  any-token                    access tokens are taken without a look at their signature
   mcp-sessions                 Model Context Protocol: sessions are kept in the memory of one replica
   mcp-wrong-id:PERCENT         Model Context Protocol: the answer carries another id
   mcp-no-result:PERCENT        Model Context Protocol: the answer lacks its result"""
@@ -104,6 +105,7 @@ class Defects:
     created_tokens: int = 0
     ignores_owner: bool = False
     accepts_any_password: bool = False
+    accepts_any_token: bool = False
     keeps_mcp_sessions: bool = False
 
     @property
@@ -136,6 +138,8 @@ class Defects:
                 self.keeps_mcp_sessions = True
             case "any-password", []:
                 self.accepts_any_password = True
+            case "any-token", []:
+                self.accepts_any_token = True
             case _:
                 raise ValueError("no such defect")
 

@@ -46,7 +46,11 @@ async def opened(settings: Settings, secrets: Secrets, defects: Defects) -> Asyn
         store=store,
         accounts=Accounts(store),
         passwords=Passwords(settings.scrypt_log2_n),
-        tokens=Tokens(secrets.jwt_key, access_lifetime_s=settings.token_lifetime_s),
+        tokens=Tokens(
+            secrets.jwt_key,
+            access_lifetime_s=settings.token_lifetime_s,
+            look_at_signatures=not defects.accepts_any_token,
+        ),
         tasks=Tasks(store, retention_s=settings.task_retention_s, created_tokens=defects.created_tokens),
         ledger=Ledger(store, created_tokens=defects.created_tokens),
         agents=AgentDirectory(store),

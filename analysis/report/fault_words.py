@@ -8,7 +8,9 @@ from journal.plan import Plan
 def effect(fault: FaultResult) -> str:
     """Whether its physical effect was seen."""
     if fault.injected_s is None:
-        return "– never injected"
+        return "– never began" if fault.kind == "storm" else "– never injected"
+    if fault.kind == "storm":
+        return {"seen": f"✓ hit {fault.evidence['users hit']}", "none": "✗ none"}.get(fault.effect, "? not known")
     return {"seen": "✓ seen", "none": "✗ none: it did not bite"}.get(fault.effect, "? not known")
 
 
@@ -16,6 +18,9 @@ def revert(fault: FaultResult) -> str:
     """Whether it was undone, by comparison of the state before and after."""
     if fault.injected_s is None:
         return "– nothing to revert"
+    if fault.kind == "storm":
+        back = f"{fault.evidence['users back']} back"
+        return f"{'✓' if fault.revert == 'proven' else '✗'} {back}"
     return {"proven": "✓ proven", "failed": "✗ failed: it is still in force"}.get(fault.revert, "? not proven")
 
 
@@ -35,13 +40,16 @@ def budget(fault: FaultResult, plan: Plan) -> str:
     """The part of the run's error budget that it burned, and the most that the plan allows."""
     if fault.budget_share is None:
         return formats.NONE
-    limits = {planned.id: planned.max_budget_share for planned in plan.faults}
+    limits = {planned.id: planned.max_budget_share for planned in plan.disturbances}
     limit = f" (at most {formats.share(limits[fault.id])})" if fault.id in limits else ""
     return f"{formats.share(fault.budget_share)} of the run's error budget{limit}"
 
 
 def moments(fault: FaultResult) -> tuple[tuple[str, str, float | None], ...]:
     """(what happened, when in words, when); what follows the injection is also counted from it."""
+    if fault.kind == "storm":
+        ends = (("began", fault.injected_s), ("all back", fault.proven_s))
+        return tuple((what, _moment(what, at_s, fault.injected_s), at_s) for what, at_s in ends)
     happened = (
         ("planned", fault.planned_s),
         ("injected", fault.injected_s),
@@ -53,6 +61,6 @@ def moments(fault: FaultResult) -> tuple[tuple[str, str, float | None], ...]:
 
 
 def _moment(what: str, at_s: float | None, injected_s: float | None) -> str:
-    if at_s is None or injected_s is None or what in {"planned", "injected"}:
+    if at_s is None or injected_s is None or what in {"planned", "injected", "began"}:
         return formats.clock(at_s)
     return f"{formats.clock(at_s)} (+{max(0.0, at_s - injected_s):.1f} s)"

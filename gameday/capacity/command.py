@@ -92,6 +92,8 @@ def _problems(search: Search, plan: Plan, profile: Profile, wishes: Wishes) -> I
     if plan.faults:
         remedy = "name one to hold with --with-fault, or use another plan"
         yield Problem("plan: faults", "a search holds its fault at every level, it does not schedule any", remedy)
+    if plan.load.storms:
+        yield Problem("plan: load.storms", "a search has no storms", "use another plan")
     if wishes.settings and not wishes.experiment:
         yield Problem("--set", "sets values of the experiment of --with-fault, and there is none")
     if wishes.experiment:

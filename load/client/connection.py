@@ -206,6 +206,19 @@ class Connection:
             if not sent:
                 self.close()
 
+    def connect(self) -> None:
+        """Opens the connection before there is a request for it. Raises NotConnected."""
+        self._began_mono_ns = monotonic_ns()
+        self._deadline_ns = self._began_mono_ns + self._total_ns
+        self._open()
+
+    def drop(self) -> bool:
+        """Breaks the connection, also under a request, which finds it cut; False when there is none."""
+        if self._wire is None:
+            return False
+        self._wire.drop()
+        return True
+
     def _open(self) -> Wire | TlsWire:
         self.close()
         self.head_before = b""

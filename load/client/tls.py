@@ -154,6 +154,10 @@ class TlsWire:
             return False
         return False  # data that nobody asked for
 
+    def drop(self) -> None:
+        """Ends the connection as a network does, without a word to the other side."""
+        self._wire.drop()
+
     def close(self) -> None:
         """Closes the connection without waiting for the other side."""
         self._wire.close()

@@ -4,6 +4,7 @@ The hub's own watchers are used instead of gevent's sockets, and one deadline in
 """
 
 import socket
+from contextlib import suppress
 from select import POLLIN
 from time import monotonic_ns, time_ns
 from typing import Any
@@ -178,6 +179,11 @@ class Wire:
     def is_fresh(self) -> bool:
         """Whether nothing has come since the last answer: neither the end of the connection nor unasked bytes."""
         return not self._poller.poll(0)
+
+    def drop(self) -> None:
+        """Ends the connection in both directions: whoever waits for bytes finds it closed, as does the next request."""
+        with suppress(OSError):  # it was broken already
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the socket."""

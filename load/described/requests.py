@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from journal.plan import ThinkTime
-from journal.profile_journeys import ProfileJourney, RequestStep, data_in
+from journal.profile_journeys import ProfileJourney, RequestStep, data_in, names_in
 from journal.templates import Template, as_text, filled, parsed
 from load.described.answers import Judge
 from load.described.values import Values
@@ -15,6 +15,7 @@ class Request:
 
     def __init__(self, step: RequestStep, common: Mapping[str, str], hide: Callable[[str], str]) -> None:
         self.method, self.series = step.method, step.series
+        self.names = names_in(step) | names_in(common)
         self.times, self.think_time = step.times, step.think_time
         path = Template.parse(step.path)
         self.path, self._in_path = path.placeholders(), path.names
@@ -61,5 +62,6 @@ class Way:
         self.think_time = journey.think_time or think_time
         login = journey.on_start
         self.renew_s = login.renew_s if login else None
+        self.tokens = login.tokens if login else ()
         self.login = [Request(step, {}, hide) for step in login.steps] if login else []
         self.steps = [Request(step, journey.headers, hide) for step in journey.steps]

@@ -10,12 +10,20 @@ from locust.env import Environment
 from journal.data_rows import Row
 from journal.errors import TargetUnreachable
 from journal.outcomes import Outcome
+from journal.plan_storms import Storm
 from journal.profile import Profile
 from journal.profile_journeys import DataMode, ProfileJourney
+from journal.templates import as_text
+from load.accounts import useless
+from load.client.reply import Reply
 from load.described.data import RanOut, named
 from load.described.requests import Request, Way
 from load.described.values import Values
 from load.flow import flow
+from load.http import Answer, unexpected
+from load.invariants import EXPIRED_TOKEN_REFUSED
+from load.storms.blow import REFUSALS, Blow
+from load.storms.login import EXPIRED
 from load.user import Journey, journey_name
 
 RENEWAL = "login renewal"
@@ -103,6 +111,8 @@ class DescribedJourney(Journey):
         finally:
             client.close()
         self._known = values
+        self.weather.renewed()
+        self._login_ends_s = float("inf")
         if self._way.renew_s is not None:
             self._login_ends_s = time.monotonic() + self._way.renew_s
 
@@ -126,6 +136,12 @@ class DescribedJourney(Journey):
 
     def _done_well(self, request: Request, values: Values) -> bool:
         self._stop_if_asked()
+        expired = self.weather.expired
+        if expired is not None and not request.names.isdisjoint(self._way.tokens):
+            answer = self._refused(expired, request, values)
+            if self.weather.expired is not None:  # there is no new login yet
+                return self._paused(request, answer)
+            values.update(self._tokens())
         answer = self.http.judged(
             request.method,
             request.path,
@@ -133,9 +149,53 @@ class DescribedJourney(Journey):
             name=request.series,
             **request.filled(values),
         )
+        return self._paused(request, answer)
+
+    def _paused(self, request: Request, answer: Answer) -> bool:
         think = request.think_time or self._way.think_time
         self.pause(self.random.uniform(think.min_s, think.max_s))
         return answer.ok
+
+    # Storms
+
+    def can_lose(self, storm: Storm) -> bool:
+        """Every user has connections; a login can expire whose description says what its tokens are."""
+        return storm.kind == "reconnect" or bool(self._way.tokens)
+
+    def expire_login(self, storm: Storm) -> bool:  # noqa: ARG002  # all its tokens are alike
+        """What the login extracted and calls tokens is useless from now on; whether there was any."""
+        tokens = self._tokens()
+        if self.weather.expired is None:
+            self._known.update({name: useless(token) for name, token in tokens.items()})
+        return bool(tokens) and self.weather.expired is None
+
+    def _tokens(self) -> dict[str, str]:
+        return {name: as_text(self._known[name]) for name in self._way.tokens if self._known.get(name)}
+
+    def _refused(self, blow: Blow, request: Request, values: Values) -> Answer:
+        """Sends a request with useless tokens, which must be refused, and logs in again."""
+        values.update(self._tokens())
+
+        def judge(reply: Reply) -> Answer:
+            if reply.outcome is not Outcome.OK:
+                return Answer(reply.outcome, detail=reply.detail)
+            granted = 200 <= reply.status < 300
+            if granted or reply.status in REFUSALS:
+                example = f"{request.series} was answered {reply.status} with a token that is none"
+                self.shared.logbook.checked(EXPIRED_TOKEN_REFUSED, violated=granted, example=example)
+                return Answer(Outcome.OK, reply.status)
+            return Answer(unexpected(reply.status), reply.status, detail=f"{reply.status} instead of 401")
+
+        answer = Answer(Outcome.OK)
+        if not blow.noticed:
+            name = request.series + EXPIRED
+            answer = self.http.judged(request.method, request.path, judge, name=name, **request.filled(values))
+            blow.noticed = answer.ok
+            blow.refused += answer.status in REFUSALS
+        if answer.ok:
+            self._login_ends_s = 0.0
+            self._renew()
+        return answer
 
     def _renew(self) -> None:
         """Logs in again when it is time to, which is measured as a series of its own."""

@@ -16,6 +16,7 @@ from journal.json_lines import JsonLines
 from journal.manifest import Machine, Manifest
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.plan import Gates, Load, Plan, PlannedFault, Stage
+from journal.plan_storms import Storm
 from journal.profile import Profile
 from journal.readings import Reading, ReadingWriter
 from journal.run_directory import RunDirectory, create_run_directory
@@ -85,6 +86,7 @@ class Run:
     frames: bool = True
     readings: bool = True
     target_forgets: int = 0
+    storms: tuple[Storm, ...] = ()
     extra_events: list[tuple[EventKind, float, dict[str, Any]]] = field(default_factory=list)
 
     def write(self) -> RunDirectory:
@@ -113,6 +115,7 @@ class Run:
                 warm_up_s=WARM_UP_S,
                 drain_s=DRAIN_S,
                 workers=self.workers,
+                storms=self.storms,
             ),
             faults=tuple(faults),
             gates=Gates(required=self.required, min_samples=self.min_samples),  # type: ignore[arg-type]

@@ -77,6 +77,62 @@ def test_a_fault_after_the_end_and_a_repeated_id_are_both_named(tmp_path: Path) 
     assert "F1 is given twice" in twice
 
 
+STORMY = """\
+  storms:
+    - {id: S1, kind: reconnect, at_s: 3, connections: [websocket], spread_s: 2}
+    - {id: S2, kind: token-expiry, at_s: 9, share: 0.25, tokens: all}
+"""
+
+
+def test_storms_are_part_of_the_load(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(GOOD + STORMY)
+    plan = load_plan(str(path))
+    assert [storm.words for storm in plan.load.storms] == [
+        "WebSockets of all users, spread over 2 s",
+        "all tokens of 0.25 of the users",
+    ]
+    assert [(one.id, one.experiment, one.recovery_s) for one in plan.disturbances] == [
+        ("S1", "reconnect storm", 15.0),
+        ("S2", "token-expiry storm", 15.0),
+    ]
+
+
+def test_what_is_wrong_with_the_fields_of_storms_is_named_with_its_line(tmp_path: Path) -> None:
+    text = """\
+  storms:
+    - {id: S1, kind: rain, at_s: 0.5, share: 0}
+    - {id: S2, kind: reconnect, at_s: 3, connections: [], shaer: 1}
+    - {kind: reconnect, at_s: 3, connections: [telnet]}
+"""
+    assert problems_of(GOOD + text, tmp_path) == [
+        "line 7: load.storms[0].kind: input should be 'reconnect' or 'token-expiry', found 'rain'",
+        "line 7: load.storms[0].at_s: input should be greater than or equal to 1, found 0.5",
+        "line 7: load.storms[0].share: input should be greater than 0, found 0",
+        "line 8: load.storms[1].connections: tuple should have at least 1 item after validation, not 0, found []",
+        "line 8: load.storms[1].shaer: is not a known key; did you mean share?",
+        "line 9: load.storms[2].id: is missing",
+        "line 9: load.storms[2].connections[0]: input should be 'http' or 'websocket', found 'telnet'",
+    ]
+
+
+def test_storms_that_contradict_themselves_or_the_plan_are_all_named(tmp_path: Path) -> None:
+    text = """\
+  storms:
+    - {id: F1, kind: reconnect, at_s: 90, tokens: all}
+    - {id: S2, kind: token-expiry, at_s: 3, connections: [http, http]}
+faults:
+  - {id: F1, experiment: a, at_s: 1}
+"""
+    assert problems_of(GOOD + text, tmp_path) == [
+        "line 7: load.storms[0].at_s: F1 begins at 90 s, but the load after the warm-up lasts 15 s; begin it earlier",
+        "line 7: load.storms[0].tokens: has no meaning for a reconnect storm; remove it, or choose token-expiry",
+        "line 8: load.storms[1].connections: has no meaning for a token-expiry storm; remove it, or choose reconnect",
+        "line 8: load.storms[1].connections: names the same twice; keep one",
+        "line 7: load.storms[0].id: F1 is given twice; give each fault and storm an id of its own",
+    ]
+
+
 OPEN = """\
 name: mine
 load:

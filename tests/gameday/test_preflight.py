@@ -9,6 +9,7 @@ from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_profile
 from journal.errors import PlanError, ProfileError
 from journal.plan import Load, Plan, PlannedFault, Stage
+from journal.plan_storms import Storm
 from journal.profile import Cluster, Platform, Profile, Toxiproxy
 
 KUBERNETES = load_profile("kubernetes")
@@ -87,3 +88,26 @@ def test_a_journey_that_needs_what_the_target_does_not_have_is_refused(
 def test_a_journey_that_does_not_run_may_need_what_there_is_not() -> None:
     plan = replace(PLAN, faults=(), load=replace(PLAN.load, mix={"tools": 0, "readers": 1}))
     check_plan(plan, replace(KUBERNETES, paths={"/mcp": ""}), [TOOLS, READERS])
+
+
+def storm_problems(*storms: Storm, mix: dict[str, int]) -> list[str]:
+    plan = replace(PLAN, faults=(), load=replace(PLAN.load, mix=mix, storms=storms))
+    try:
+        check_plan(plan, KUBERNETES, [replace(TOOLS, holds_login=True, opens_websockets=True), READERS])
+    except PlanError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def test_a_storm_that_would_find_nothing_to_take_is_refused() -> None:
+    storms = (
+        Storm(id="S1", kind="reconnect", at_s=1.0),
+        Storm(id="S2", kind="token-expiry", at_s=2.0),
+        Storm(id="S3", kind="reconnect", at_s=3.0, connections=("websocket",)),
+    )
+    assert storm_problems(*storms, mix={"tools": 1, "readers": 1}) == []
+    assert storm_problems(*storms, mix={"tools": 0, "readers": 1}) == [
+        "plan: load.storms[1]: no journey of the mix keeps a login that could expire; "
+        "add one that does; in a profile, name the on_start.tokens of its login",
+        "plan: load.storms[2].connections: no journey of the mix opens a WebSocket; add one, or http",
+    ]

@@ -283,3 +283,17 @@ def test_test_data_that_could_not_lie_beside_the_profile_in_a_cluster_is_refused
     (tmp_path / "people.csv").write_text("email\n" + "p@x\n" * 300_000)
     with pytest.raises(ProfileError, match="has more than 768 KiB"):
         data_files(str(tmp_path / "profile.yaml"), profile_of(DATA, tmp_path))
+
+
+def test_the_tokens_of_a_login_are_values_that_it_extracts_and_the_journey_uses(tmp_path: Path) -> None:
+    good = GOOD.replace("    on_start:\n", "    on_start:\n      tokens: [token]\n")
+    profile = profile_of(good, tmp_path)
+    assert profile.journeys["buyer"].on_start.tokens == ("token",)
+    (described,) = [journey for journey in describe_journeys(profile) if journey.name == "buyer"]
+    assert described.holds_login
+    unused = "extract: {token: {json: /token}, id: {json: /id}}"
+    bad = good.replace("[token]", "[id, tokn]").replace("extract: {token: {json: /token}}", unused)
+    assert problems_of(bad, tmp_path) == [
+        "9: journeys.buyer.on_start.tokens[0]: no request of the journey uses ${id}; remove it",
+        "9: journeys.buyer.on_start.tokens[1]: the login extracts no tokn; it extracts: id, token",
+    ]
