@@ -43,12 +43,12 @@ class WebSocketSession:
         self._dropped = False
 
     @contextmanager
-    def opened(self, token: str, come_back: Callable[[], None] | None = None) -> Iterator[None]:
+    def opened(self, token: str, come_back: Callable[[], None] | None = None) -> "Iterator[WebSocketSession]":
         """Shakes hands, and closes the WebSocket at the end of the block; `come_back` answers a storm."""
         self._token, self._come_back = token, come_back or self.reconnect
         self._connect()
         try:
-            yield
+            yield self
         finally:
             self._close()
 

@@ -32,7 +32,8 @@ class StormDesk:
 
     def load_ended(self) -> None:
         """Nobody else needs to know."""
-        gevent.kill(self._saying)
+        if self._saying is not None:
+            self._saying.kill()
 
     def on_told(self, msg: Any, **_: Any) -> None:
         """A worker tells of a storm; it does so until it hears that it was heard, and counts once."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import socket
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -36,8 +37,8 @@ def read_text(connection: socket.socket) -> str:
     return bytes(byte ^ mask[i % 4] for i, byte in enumerate(frame[6 : 6 + length])).decode()
 
 
-def session(context: RunContext) -> WebSocketSession:
-    return WebSocketSession(context, "tests", TEMPLATE, token="abc", who="me")
+def session(context: RunContext) -> AbstractContextManager[WebSocketSession]:
+    return WebSocketSession(context, "tests", TEMPLATE, who="me").opened("abc")
 
 
 def counted(context: RunContext) -> set[tuple[str, str]]:
