@@ -182,9 +182,7 @@ def _let_logins_in(scene: Scene) -> None:
     Toxiproxy takes no connection while it tries the address that is gone; a new one knows nothing of that.
     """
     if not scene.logins_succeed():
-        kubectl, where = scene.target.kubectl, ("deploy/aia-toxiproxy", "-n", scene.target.namespace)
-        kubectl("rollout", "restart", *where)
-        kubectl("rollout", "status", *where, "--timeout=60s", timeout_s=70)
+        scene.target.renew_toxiproxy()
     wait_until(scene.logins_succeed, within_s=_LOGINS_WITHIN_S)
 
 

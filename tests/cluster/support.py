@@ -167,6 +167,12 @@ class DeployedTarget:
             status = ("rollout", "status", workload, "-n", self.namespace, f"--timeout={within_s:.0f}s")
             self.kubectl(*status, timeout_s=within_s + 30)
 
+    def renew_toxiproxy(self) -> None:
+        """Puts a new Toxiproxy in place of one that may still be dialling a Redis that is gone, without a time-out."""
+        where = ("deploy/aia-toxiproxy", "-n", self.namespace)
+        self.kubectl("rollout", "restart", *where)
+        self.kubectl("rollout", "status", *where, "--timeout=60s", timeout_s=70)
+
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:
         """A client of one of the API pods, from outside of the cluster."""

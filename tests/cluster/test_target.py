@@ -97,8 +97,7 @@ def test_a_kill_of_redis_forgets_nothing_that_was_accepted(target: DeployedTarge
         target.kubectl("delete", "pod", before["metadata"]["name"], "-n", target.namespace, *_how(graceful))
         uid = before["metadata"]["uid"]
         wait_until(lambda: [pod for pod in target.ready_pods("aia-redis") if pod["metadata"]["uid"] != uid])
-        if not graceful:  # Toxiproxy may have dialled the address that is gone, and waits for it without a limit
-            target.kubectl("rollout", "restart", "deploy/aia-toxiproxy", "-n", target.namespace)
+        target.renew_toxiproxy()
         task = wait_until(lambda: _completed(client.get(path)))
     assert task["completions"] == 1
 
