@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.evidence import NS, Evidence
 from analysis.trend import FEWEST_POINTS, Floats, bin_means, gls_slope, hours_needed, residual_noise, shape
 from analysis.verdict import Estimate, GateResult, MemoryResult, State, anchor
-from analysis.words import duration
+from analysis.words import duration, signed
 from journal.readings import ReadingSeries
 
 TARGET_ROLES = frozenset({"api", "worker", "redis"})
@@ -156,7 +156,8 @@ def _decide(when: Floats, level: Floats, floor: FloorSeries, tolerance: float, e
     estimate = Estimate(value=slope.value, low=slope.low, high=slope.high)
     looks = shape(when, level, slope) if slope.low > tolerance else "flat"
     span_h = float(floor.at_h[-1] - floor.at_h[0])
-    words = f"{slope.value:+.1f} MiB/h ({slope.low:+.1f} to {slope.high:+.1f}, tolerance {tolerance:g})"
+    value, low, high = (signed(bound) for bound in (slope.value, slope.low, slope.high))
+    words = f"{value} MiB/h ({low} to {high}, tolerance {tolerance:g})"
     if looks == "line" and slope.low * span_h > MATERIAL_MIB:
         if excuse:
             return _Judged(State.INCONCLUSIVE, estimate, "growth", None, f"grows {words}, {excuse}")

@@ -56,3 +56,9 @@ def more_time(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """ "1 request", "2 requests"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def signed(value: float) -> str:
+    """+1.8, -0.9 or 0.0."""
+    text = f"{value:+.1f}"
+    return text if float(text) else "0.0"

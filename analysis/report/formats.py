@@ -10,6 +10,7 @@ from analysis.verdict import Estimate, State
 NONE = "–"
 MINUS = "−"
 SIGNS = {State.PASS: "✓", State.FAIL: "✗", State.INCONCLUSIVE: "?"}
+_NOISE = 0.01
 RANKS = {State.FAIL: 0, State.INCONCLUSIVE: 1, State.PASS: 2}
 # characters that no XML holds and no terminal should be sent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -61,8 +62,10 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float | None) -> str:
-    """+1.8 or −0.9."""
-    return NONE if value is None else ("+" if value > 0 else "") + significant(value, 2)
+    """+1.8 or −0.9; 0 for what is nothing but the noise of arithmetic."""
+    if value is None or abs(value) < _NOISE:
+        return NONE if value is None else "0"
+    return ("+" if value > 0 else "") + significant(value, 2)
 
 
 def amount(value: float | None, unit: str, decimals: int = 1) -> str:

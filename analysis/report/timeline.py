@@ -214,9 +214,9 @@ def _arrivals(evidence: Evidence, bins: TimeBins) -> Iterator[Panel]:
         unit="per s",
         series=(
             Series("planned", "planned", P50, bins.rates(counts.planned)),
-            Series("in_time", "started in time", GOOD, started),
-            Series("late", "late", P95, bins.rates(counts.late)),
-            Series("unstarted", "not started", FAIL, bins.rates(counts.unstarted)),
+            Series("in_time", "in time", GOOD, started),
+            Series("late", "late", series_colour(3), bins.rates(counts.late)),
+            Series("unstarted", "not begun", FAIL, bins.rates(counts.unstarted)),
         ),
         note="passes through the journeys, by the second in which they were due",
     )

@@ -7,9 +7,12 @@ import pytest
 from analysis.judge import judge
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
+from analysis.report.timeline import run_axis, timeline_view
 from analysis.verdict import GateResult, Verdict
 from journal.plan_shapes import Shape
 from tests.analysis.open_run import OpenRun
+
+LONGEST_LABEL = 10  # characters beside a narrow drawing
 
 
 def judged(folder: Path, **settings: object) -> Verdict:
@@ -114,3 +117,15 @@ def test_a_wave_of_arrivals_is_no_harm_done_by_a_fault(tmp_path: Path, shape: Sh
     verdict = judge(run.write())[1]
     (fault,) = verdict.faults
     assert (fault.missing_arrivals, fault.recovered_s) == (0, 0.0)
+
+
+def test_the_lines_of_the_schedule_differ_in_colour_and_their_names_fit_beside_them(tmp_path: Path) -> None:
+    run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=None, late=0.1, dropped=0.1).write()
+    evidence, verdict = judge(run)
+    (view,) = [
+        view
+        for view in timeline_view(evidence, verdict, run_axis(evidence, verdict)).panels
+        if view.panel.id == "arrivals"
+    ]
+    assert len({series.colour for series in view.panel.series}) == len(view.panel.series) == 4
+    assert [series.label for series in view.panel.series if len(series.label) > LONGEST_LABEL] == []

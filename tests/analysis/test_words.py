@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.verdict import Estimate, anchor
-from analysis.words import bounds, clock, counted, decimals_for, duration, more_time, percent, target_percent
+from analysis.words import bounds, clock, counted, decimals_for, duration, more_time, percent, signed, target_percent
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,10 @@ def test_one_is_singular() -> None:
 
 def test_anchors_are_plain_words() -> None:
     assert anchor("endpoint", "agents", "GET /mas/{id}") == "endpoint-agents-get-mas-id"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.84, "+1.8"), (-0.96, "-1.0"), (0.0, "0.0"), (3.8e-13, "0.0"), (-0.04, "0.0"), (0.05, "+0.1")]
+)
+def test_a_slope_that_rounds_to_nothing_has_no_sign(value: float, text: str) -> None:
+    assert signed(value) == text

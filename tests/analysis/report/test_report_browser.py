@@ -139,6 +139,18 @@ def test_a_link_to_a_folded_row_unfolds_it(tab):
     assert answer["result"]["value"] is True
 
 
+def test_on_a_telephone_nothing_is_wider_than_the_screen_and_no_two_numbers_touch(tab):
+    tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=False)
+    try:
+        assert tab.ask("document.documentElement.scrollWidth") <= 390
+        gap = "interval.getBoundingClientRect().left - range.getBoundingClientRect().right"
+        before = "const range = document.createRange(); range.selectNode(interval.closest('td').firstChild)"
+        gaps = f"[...document.querySelectorAll('.endpoints .interval')].map(interval => {{ {before}; return {gap}; }})"
+        assert min(tab.ask(gaps)) > 4
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+
+
 def test_the_browser_has_nothing_to_complain_about(tab):
     assert tab.complaints == []
 

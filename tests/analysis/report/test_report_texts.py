@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from analysis.report.formats import value_of
 from analysis.report.junit import junit_xml
 from analysis.report.markdown import MAX_BYTES, block, code, markdown_report, text
-from analysis.verdict import State
+from analysis.verdict import Estimate, State
 from journal.exit_codes import ExitCode
 
 
@@ -68,6 +69,13 @@ def test_what_the_harness_warned_of_stands_in_every_report(example, name):
     said = example.text(name)
     assert "The harness warned" in said or "What the harness warned of" in said
     assert "worker-0: " in said
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"), [(3.8e-13, "0"), (-2.4e-13, "0"), (0.0, "0"), (0.012, "+0.012"), (-14.04, "\N{MINUS SIGN}14")]
+)
+def test_a_slope_that_is_noise_of_arithmetic_reads_as_none(slope, text):
+    assert value_of(Estimate(value=slope), "MiB/h") == f"{text} MiB/h"
 
 
 def test_nothing_ends_a_code_span_or_a_code_block_from_inside():
