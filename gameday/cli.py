@@ -37,9 +37,10 @@ from gameday.starter import write_starter_files
 from gameday.verdict_command import judge_and_print
 from journal.collecting import collect
 from journal.environment import LOAD_SECRET, load_secret
-from journal.errors import GamedayError
+from journal.errors import CommandError, GamedayError, Problem
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory, make_run_directory, new_run_id
+from journal.spool import open_spool
 
 _EXIT_CODES = "Exit codes: " + " · ".join(f"{code.value} {code.meaning}" for code in ExitCode)
 
@@ -222,6 +223,10 @@ def collect_command(run_directory: Path, spools: tuple[Path, ...]) -> ExitCode:
     of other runs are left alone.
     """
     run = RunDirectory(run_directory)
+    remedy = "name a file NAME.spool, or the folder in which they lie"
+    unusable = [path for path in spools if not path.is_dir() and open_spool(path) is None]
+    if unusable:
+        raise CommandError(Problem(str(path), "is no spool of a worker", remedy) for path in unusable)
     click.echo(str(collect(run, spools or [run.spool])))
     return ExitCode.PASS
 

@@ -81,7 +81,7 @@ def profile_text(data: dict[str, Any], source: str, base_url: str | None = None)
     """The profile as YAML.
 
     Raises:
-        CommandError: the document has no operation that could be called.
+        CommandError: the document has no operation that could be called, or the address is none.
     """
     title = str(_mapping(data.get("info")).get("title") or "api")
     api = _Api(Document(data), _word(title.lower()) or "api")
@@ -90,7 +90,7 @@ def profile_text(data: dict[str, Any], source: str, base_url: str | None = None)
         _add(api, path, method, operation, common)
     if not api.journeys:
         raise CommandError([Problem(source, "has no operation that could be called")])
-    url = base_url or _base_url(data, source)
+    url = _base_url(data, source) if base_url is None else _checked(base_url)
     profile: dict[str, Any] = {"name": api.name, "base_url": url, "allowed_hosts": [urlsplit(url).hostname or ""]}
     profile |= {"platform": {"kind": "none"}, "ready_path": ""}
     profile |= {"secrets": api.secrets} if api.secrets else {}
@@ -102,6 +102,19 @@ def profile_text(data: dict[str, Any], source: str, base_url: str | None = None)
     shown = urlsplit(source)  # a query or a user may hold a secret
     shown = shown._replace(query="", netloc=shown.netloc.rpartition("@")[2])
     return _HEADER.format(source=shown.geturl()) + note + text
+
+
+def _checked(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:  # the port is no number
+        usable = False
+    if not usable:  # not quoted: it may hold a password
+        raise CommandError(
+            [Problem("--base-url", "is no address of an API", "write for example http://127.0.0.1:8000")]
+        )
+    return base_url.rstrip("/")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

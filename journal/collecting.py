@@ -18,13 +18,15 @@ from journal.timeline import EventKind, Timeline
 
 @dataclass
 class Collected:
-    """What was brought in: parcels by worker, and how many workers had left a spool."""
+    """What was brought in: parcels by worker; `others`: how many spools of other runs were left alone."""
 
     parcels: dict[str, int] = field(default_factory=dict)
+    others: int = 0
 
     def __str__(self) -> str:
         told = ", ".join(f"{number} of {worker}" for worker, number in sorted(self.parcels.items()))
-        return f"collected from spools: seconds {told}" if told else "there was no spool to collect"
+        found = f"collected from spools: seconds {told}" if told else "there was no spool of this run to collect"
+        return f"{found}; of other runs {self.others} were left alone" if self.others else found
 
 
 @contextmanager
@@ -53,8 +55,9 @@ def collect(run: RunDirectory, paths: Iterable[Path]) -> Collected:
     Raises:
         RunDirectoryError: the run has no readable manifest, is still being written, or cannot be written.
     """
-    run_id, collected = run.read_manifest().run_id, Collected()
-    spools = [spool for spool in _spools(paths) if spool.run_id == run_id]
+    run_id, found = run.read_manifest().run_id, list(_spools(paths))
+    spools = [spool for spool in found if spool.run_id == run_id]
+    collected = Collected(others=len(found) - len(spools))
     if not spools:
         return collected
     try:

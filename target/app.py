@@ -25,6 +25,7 @@ from target import (
 )
 from target.agent_messages import AgentMessages
 from target.answers import CountRequests, MarkAnswers
+from target.api_document import describe_logins
 from target.counters import Counters
 from target.defects import PlantedFaults
 from target.lifecycle import Lifecycle
@@ -65,6 +66,7 @@ def application(
     app.state.lifecycle = lifecycle
     for part in _PARTS:
         app.include_router(part.router)
+    describe_logins(app, [part.router for part in _PARTS])
     app.router.routes.append(model_context.route)
     for failure in STORE_UNAVAILABLE:
         app.add_exception_handler(failure, _store_unavailable)

@@ -109,6 +109,22 @@ def limit_headers(services: Services, remaining: int) -> dict[str, str]:
     }
 
 
+_FORM_OF_CLIENTS = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["client_id", "client_secret"],
+                    "properties": {name: {"type": "string"} for name in ("grant_type", "client_id", "client_secret")},
+                }
+            }
+        },
+    }
+}
+"""What the call itself reads from the body, for the OpenAPI document."""
+
 MUST_BE_SIGNED_IN = Depends(signed_in)
 """For endpoints that do not care who is asking."""
 
@@ -166,7 +182,7 @@ async def log_in(credentials: Credentials, services: Injected) -> TokenPair:
     return _tokens(await services.accounts.open_session(account.id), services)
 
 
-@router.post("/token")
+@router.post("/token", openapi_extra=_FORM_OF_CLIENTS)
 async def client_credentials(request: Request, services: Injected) -> TokenPair:
     """OAuth2 client credentials, from a form body."""
     form = parse_qs((await request.body()).decode("utf-8", errors="replace"))

@@ -4,13 +4,14 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from analysis.intervals import FEWEST_BATCHES
 from chaos.experiment import check_settings
 from gameday.capacity.pilot import CapacityPilot, longest_level_s
 from gameday.conductor import Job
-from gameday.inputs import check_together, default_directory, plan_and_profile
+from gameday.inputs import check_together, default_directory, plan_and_profile, require_secrets
 from gameday.options import Overrides
 from journal.capacity import HeldFault, Search
 from journal.errors import BadInput, CommandError, Problem
@@ -47,13 +48,18 @@ def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, 
         remedy = "give it a stage of users, the first level"
         raise CommandError([Problem("plan: load", "a search counts users, and the plan has arrivals", remedy)])
     search = _search(found_plan, found_profile, wishes)
+    searching = _searching(found_plan, search, found_profile.limits.max_users)
     problems = list(_problems(search, found_plan, found_profile, wishes))
+    for check in (partial(check_together, searching), require_secrets):
+        try:
+            check(found_profile)
+        except BadInput as error:
+            problems += error.problems
     if problems:
         raise CommandError(problems)
-    checked = check_together(_searching(found_plan, search), found_profile)
     return Job(
-        checked.plan,
-        checked.profile,
+        searching,
+        found_profile,
         run=make_run_directory(out or default_directory(f"{found_plan.name}-search")),
         command=("gameday", *sys.argv[1:]),
         capacity=search,
@@ -117,8 +123,10 @@ def _fault_problems(experiment: str, settings: tuple[str, ...], profile: Profile
         yield Problem("--with-fault", f"{experiment} cannot be held in force: it has no duration_s")
 
 
-def _searching(plan: Plan, search: Search) -> Plan:
-    """The plan with a load that leaves room for every level there may be."""
+def _searching(plan: Plan, search: Search, limit: int) -> Plan:
+    """The plan with a load that leaves room for every level there may be, within what the profile allows."""
     longest_s = plan.load.warm_up_s + search.max_duration_s + _END_S
-    stage = Stage(users=search.most, spawn_rate_per_s=search.spawn_rate_per_s, duration_s=math.ceil(longest_s))
+    stage = Stage(
+        users=min(search.most, limit), spawn_rate_per_s=search.spawn_rate_per_s, duration_s=math.ceil(longest_s)
+    )
     return replace(plan, load=replace(plan.load, stages=(stage,)))

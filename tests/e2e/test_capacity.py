@@ -53,6 +53,18 @@ def test_a_search_that_cannot_begin_says_why(plan: str, options: tuple[str, ...]
     assert not (tmp_path / "run").exists()
 
 
+def test_all_problems_of_options_plan_and_profile_are_listed_together(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(SHORT_PLAN.replace("workers: 1", "workers: 1\n  mix: {auht: 1}"))
+    (tmp_path / "profile.yaml").write_text(KNEE_PROFILE + "secrets: {key_env: NOBODY_SETS_THIS}\n")
+    options = ("--profile", "profile.yaml", "--start", "900", "--most", "800", "--out", "run")
+    done = gameday("capacity", "plan.yaml", *options, cwd=tmp_path, ledger=tmp_path / "ledger")
+    assert done.returncode == 2
+    wanted = ("--most: 800", "--start: 900", "there is no such journey", "NOBODY_SETS_THIS: is not set")
+    assert [said for said in wanted if said not in done.stderr] == []
+    assert done.stderr.count("are more than the 500") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_interval_holds_the_capacity_that_was_planted(tmp_path: Path) -> None:
     """Three servers of 30 ms and users who think for 100 ms: an independent simulation says how many there may be."""
     (tmp_path / "plan.yaml").write_text(KNEE_PLAN)

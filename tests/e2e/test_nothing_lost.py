@@ -13,6 +13,8 @@ import pytest
 
 from analysis.verdict import Verdict
 from journal.columns import FrameColumns, read_columns
+from journal.run_directory import create_run_directory
+from tests.analysis.report.example_run import example_manifest
 from tests.e2e.harness import SHORT_PLAN, Background, Run, eventually, gameday, timeline
 from tests.e2e.relay import Relay
 
@@ -254,3 +256,14 @@ def test_collecting_what_is_no_run_is_bad_input(option: str, tmp_path: Path, led
     done = gameday("collect", option, cwd=tmp_path, ledger=ledger)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_are_no_spools_are_named_all_at_once(tmp_path: Path, ledger: Path) -> None:
+    run = create_run_directory(tmp_path / "run", example_manifest())
+    (tmp_path / "a.spool").write_bytes(b"\xff\x00")
+    done = gameday("collect", str(run.path), "a.spool", "run/manifest.json", cwd=tmp_path, ledger=ledger)
+    assert done.returncode == 2
+    for name in ("a.spool", "run/manifest.json"):
+        assert f"{name}: is no spool of a worker" in done.stderr
+    empty = gameday("collect", str(run.path), str(tmp_path), cwd=tmp_path, ledger=ledger)
+    assert (empty.returncode, empty.stdout) == (0, "there was no spool of this run to collect\n")

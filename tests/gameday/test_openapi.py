@@ -1,9 +1,11 @@
 """A profile made of an OpenAPI document is one that can be checked and run; what is none is refused with a reason."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -161,7 +163,32 @@ def test_the_embedded_targets_own_document_becomes_a_profile_that_fits(target, t
     checked(text, tmp_path)
     profile = load_profile(str(tmp_path / "made.yaml"))
     assert profile.base_url == target.url
-    assert "GET /mas/api/v1/agents" in {step.series for journey in profile.journeys.values() for step in journey.steps}
+    steps = {step.series: step for journey in profile.journeys.values() for step in journey.steps}
+    assert profile.secrets == {"login_env": "AIA_LOGIN"}
+    assert steps["GET /mas/api/v1/agents"].headers == {"Authorization": "Bearer ${secrets.login}"}
+    assert steps["GET /health"].headers == {}
+    assert set(steps["POST /auth/token"].form) >= {"client_id", "client_secret"}
+
+
+def test_the_targets_document_asks_for_a_login_where_the_target_does(target) -> None:
+    document = read_openapi(f"{target.url}/openapi.json")
+    refused, said = set(), set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            address = target.url + re.sub("{[^}]*}", "none", path)
+            if "security" in operation:
+                said.add((method, path))
+            if httpx.request(method, address).headers.get("www-authenticate") == "Bearer":
+                refused.add((method, path))
+    assert said == refused
+    assert len(said) > 15
+
+
+@pytest.mark.parametrize("address", ["", "foo", "ftp://x", "http://", "http://a:b", "http://me:secret@x", "http://x:0"])
+def test_a_base_url_that_is_none_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(CommandError, match="--base-url: is no address of an API") as refused:
+        profile_text(SHOP, "shop.json", address)
+    assert "secret" not in str(refused.value)
 
 
 def test_no_secret_of_the_address_stands_in_the_profile() -> None:

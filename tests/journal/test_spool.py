@@ -149,7 +149,9 @@ def test_spools_of_other_runs_and_files_that_are_none_are_left_alone(run: RunDir
     mine = spool_of(run, 1)
     elsewhere = tmp_path / mine.path.name
     mine.path.rename(elsewhere)
-    assert collect(run, [run.spool]).parcels == {}
+    collected = collect(run, [run.spool])
+    assert collected.parcels == {}
+    assert str(collected) == "there was no spool of this run to collect; of other runs 1 were left alone"
     assert collect(run, [elsewhere]).parcels == {"worker-0": 1}
     assert foreign.path.exists()
     assert not elsewhere.exists()
