@@ -36,6 +36,7 @@ class Parsing:
         self._parser: Any = None
         self._without_body = False
         self._renew()
+        self.pieces: list[bytes] = []
         self.begin(without_body=False)
 
     def _renew(self) -> None:
@@ -44,14 +45,15 @@ class Parsing:
         self._status: Any = self._parser.get_status_code
         self._keep_alive: Any = self._parser.should_keep_alive
 
-    def begin(self, *, without_body: bool) -> None:
+    def begin(self, without_body: bool) -> None:
         """Forgets the last answer. The next one answers a HEAD if it is `without_body`."""
         if self._without_body or without_body:  # after a HEAD it still waits for a body
             self._without_body = without_body
             self._renew()
         self.complete = self.surplus = self.keep_alive = False
         self.head = self._raw = b""
-        self.pieces: list[bytes] = []
+        if self.pieces:
+            self.pieces = []
         self.status = self.body_bytes = 0
 
     # What llhttp calls

@@ -10,14 +10,14 @@ from load.context import RunContext
 from load.user import journey_name
 
 
-class _Uncounted:
+class Uncounted:
     """For requests that nothing records."""
 
     def start(self, at_ns: int = 0) -> None:
-        pass
+        """Nothing is counted."""
 
     def answered(self, service_ns: int, lag_ns: int, at_ns: int) -> None:
-        pass
+        """Nothing is counted."""
 
     def end(
         self,
@@ -28,13 +28,13 @@ class _Uncounted:
         response_us: int | None = None,
         at_ns: int = 0,
     ) -> None:
-        pass
+        """Nothing is counted."""
 
 
 class Events:
     """Tells Locust of each request, in the form that it documents."""
 
-    _uncounted = _Uncounted()
+    _uncounted = Uncounted()
 
     def __init__(self, user: User) -> None:
         self._user = user

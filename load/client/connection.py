@@ -81,13 +81,19 @@ class Connection:
 
     # Whole answers
 
-    def exchange(self, request: bytes, *, without_body: bool = False, into: Answer | None = None) -> Answer:
-        """Sends the request and returns the whole answer, a new one or `into`; `without_body` for a HEAD.
+    def exchange(self, request: bytes, *, without_body: bool = False) -> Answer:
+        """Sends the request and returns the whole answer; `without_body` for a HEAD.
 
         Raises:
             RequestError: what became of it instead.
         """
-        self.send(request, without_body=without_body)
+        answer = Answer()
+        self.exchange_into(answer, request, without_body)
+        return answer
+
+    def exchange_into(self, answer: Answer, request: bytes, without_body: bool) -> None:
+        """The same, into an answer of the caller's."""
+        self.send(request, without_body)
         parsing, done = self._parsing, False
         try:
             while not parsing.complete:
@@ -96,9 +102,9 @@ class Connection:
         finally:
             if not done:  # also when the user is stopped in the middle: the answer would be taken for the next one's
                 self.close()
-        return self._received(parsing, Answer() if into is None else into)
+        self._received(parsing, answer)
 
-    def _received(self, parsing: Parsing, answer: Answer) -> Answer:
+    def _received(self, parsing: Parsing, answer: Answer) -> None:
         wire = self._wire
         assert wire is not None
         stamp_ns = self._believed_stamp_ns()
@@ -117,17 +123,18 @@ class Connection:
         answer.head_before, self.head_before = self.head_before, parsing.head
         if not parsing.keep_alive:
             self.close()
-        return answer
 
     def _believed_stamp_ns(self) -> int:
         """The kernel's stamp of the last bytes; 0 if it lies outside the exchange, or the wall clock was set."""
         wire = self._wire
         assert wire is not None
-        began_ns, read_ns = self._began_ns, wire.read_ns
+        began_ns, stamp_ns, read_ns = self._began_ns, wire.stamp_ns, wire.read_ns
+        if not began_ns <= stamp_ns <= read_ns:
+            return 0
         elapsed_ns = wire.read_mono_ns - self._began_mono_ns
-        slack_ns = CLOCK_SLACK_NS + (elapsed_ns >> 10)
-        if began_ns <= wire.stamp_ns <= read_ns and -slack_ns <= read_ns - began_ns - elapsed_ns <= slack_ns:
-            return wire.stamp_ns
+        off_ns = read_ns - began_ns - elapsed_ns
+        if -CLOCK_SLACK_NS <= off_ns <= CLOCK_SLACK_NS or abs(off_ns) <= CLOCK_SLACK_NS + (elapsed_ns >> 10):
+            return stamp_ns
         return 0
 
     # Answers that are read while they arrive
@@ -179,7 +186,7 @@ class Connection:
 
     # Both
 
-    def send(self, request: bytes, *, without_body: bool = False) -> None:
+    def send(self, request: bytes, without_body: bool = False) -> None:
         """Opens the connection where that is necessary, and sends the request.
 
         Raises:
@@ -193,7 +200,7 @@ class Connection:
         if wire is None or not wire.is_fresh():
             wire = self._open()
             first_deadline_ns = self._first_deadline_ns = min(self._deadline_ns, monotonic_ns() + self._first_ns)
-        self._parsing.begin(without_body=without_body)
+        self._parsing.begin(without_body)
         sent = False
         try:
             wire.send(request, first_deadline_ns)
@@ -227,9 +234,6 @@ class Connection:
         return wire
 
     def _next_deadline_ns(self) -> int:
-        if self._first_deadline_ns:  # the first silence begins with the request, and its end is known
-            first_ns, self._first_deadline_ns = self._first_deadline_ns, 0
-            return first_ns
         if self._read_ns == NEVER_NS:
             return self._deadline_ns
         return min(self._deadline_ns, monotonic_ns() + self._read_ns)
@@ -237,12 +241,13 @@ class Connection:
     def _receive(self) -> None:
         wire = self._wire
         assert wire is not None
-        try:
-            data = wire.receive(self._next_deadline_ns())
+        try:  # the first silence begins with the request, and its end is known
+            data = wire.receive(self._first_deadline_ns or self._next_deadline_ns())
         except TimedOut:
             raise TimedOut(f"nothing within {self._patience()}") from None
         except OSError as error:
             raise ConnectionCut(f"connection broke: {error}") from error
+        self._first_deadline_ns = 0
         if data:
             self._parsing.feed(data)
         else:

@@ -52,6 +52,8 @@ class Cookies:
         self._known: dict[str, list[bytes]] = {}
         self._version = 0
         self._expires_s = _NEVER_S
+        self.may_expire = False
+        """Whether some cookie has an end."""
 
     def line(self, request: Prepared) -> bytes:
         """The line of the header for this request; empty when there are none for it."""
@@ -73,24 +75,21 @@ class Cookies:
         self._known.clear()
         self._version = self.jar.version
         self._expires_s = min((cookie.expires for cookie in self.jar if cookie.expires), default=_NEVER_S)
+        self.may_expire = self._expires_s < _NEVER_S
 
-    @property
-    def may_expire(self) -> bool:
-        """Whether some cookie has an end."""
-        return self._expires_s < _NEVER_S
-
-    def take(self, request: Prepared, head: bytes, fields: bytes) -> None:
+    def take(self, request: Prepared, head: bytes, fields: bytes) -> bool:
         """Takes over what the header of an answer sets; `fields` is the same header in small letters.
 
-        The same lines again, which change nothing, are passed over.
+        The same lines again, which change nothing, are passed over. Returns whether these were others.
         """
         known = self._known.get(request.url)
         as_many = known is not None and self._version == self.jar.version and fields.count(_FIELD) == len(known)
         if known is not None and as_many and all(line in head for line in known):
-            return
+            return False
         lines = _SETS.findall(head)
         asked = Request(request.url)  # noqa: S310  # it is never opened
         self.jar.extract_cookies(_Fields(head), asked)  # type: ignore[arg-type]  # of an answer it reads only this
         self._forget()
         if not any(_UNTIL.search(line) for line in lines):
             self._known[request.url] = lines
+        return True

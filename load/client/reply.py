@@ -1,13 +1,12 @@
 """How one exchange ended, in one word and with its times: what the journeys' side of the client deals in."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from journal.outcomes import Outcome
 from load.client.headers import Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """`outcome` is OK for any whole answer; `detail` says what happened when there is none.
 
     `service_us` spans connecting where that was necessary, sending, and receiving the last byte; `lag_us` how long the

@@ -57,6 +57,8 @@ class HttpSession:
         self._sessions: Sessions = {} if sessions is None else sessions
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._series: dict[tuple[str, str], Counts] = {}
+        self._plain: dict[str, bytes] = {}
+        self._plain_version = 0
 
     @property
     def cookiejar(self) -> WatchedJar:
@@ -106,11 +108,12 @@ class HttpSession:
         exchange(request, response)
         if allow_redirects and response.status in STATUSES:
             self._follow(response, label, exchange)
-        response.method, response.label, response.context = method, label, context
-        if catch_response:
-            response.report = self._conclude
-        elif response.error is not None or response.status >= 400 or self._book.listeners:
-            self._conclude(response, response.own_failure())
+        if catch_response or response.error is not None or response.status >= 400 or self._book.listeners:
+            response.method, response.label, response.context = method, label, context
+            if catch_response:
+                response.report = self._conclude
+            else:
+                self._conclude(response, response.own_failure())
         elif response.stamped and not response.intended_ns:
             lag_ns = response.lag_ns
             response.series.answered(response.service_ns, lag_ns, response.received_ns + lag_ns)
@@ -120,7 +123,8 @@ class HttpSession:
 
     def get(self, url: str, **options: Any) -> Any:
         """Sends a GET request."""
-        return self.request("GET", url, **options)
+        # to pass on an empty dictionary costs as much as the recorder does
+        return self.request("GET", url, **options) if options else self.request("GET", url)
 
     def head(self, url: str, **options: Any) -> Any:
         """Sends a HEAD request; its redirects are followed too, as Locust does."""
@@ -180,16 +184,19 @@ class HttpSession:
         return request
 
     def _begin(self, response: Response, label: str) -> None:
-        key = (response.request.method, label)
-        series = self._series.get(key) or self._new_series(*key)
+        method = response.request.method
+        series = self._series.get((method, label)) or self._new_series(method, label)
         response.series, response.counted_as = series, label
         intended_ns = self.intended_at_ns
+        if not intended_ns:
+            series.start(time_ns())
+            return
+        response.intended_ns = intended_ns
         if intended_ns > 0:
             self.intended_at_ns = PACED
             series.start(intended_ns)
         else:
             series.start(time_ns())
-        response.intended_ns = intended_ns
 
     def _new_series(self, method: str, label: str) -> Counts:
         series = self._series[method, label] = self._book.series(method, label)
@@ -197,18 +204,17 @@ class HttpSession:
 
     def _bytes_of(self, request: Prepared) -> bytes:
         cookies = self.cookies
-        if not cookies.jar.version:
-            return request.whole
-        if request.cookies != cookies.jar.version or cookies.may_expire:
+        version = cookies.jar.version
+        if version and (request.cookies != version or cookies.may_expire):
             request.whole = request.head + cookies.line(request) + b"\r\n" + request.body
-            request.cookies = cookies.jar.version
+            request.cookies = version
         return request.whole
 
     def _exchange(self, request: Prepared, response: Response) -> None:
         idle = request.place.idle
         connection = idle.pop() if idle else self._connect(request.place.origin)
         try:
-            connection.exchange(self._bytes_of(request), without_body=request.without_body, into=response)
+            connection.exchange_into(response, self._bytes_of(request), request.without_body)
         except RequestError as error:
             response.lose(error, connection.began_ns, connection.elapsed_ns)
             return
@@ -220,14 +226,26 @@ class HttpSession:
         return Connection(origin, self._limits, self._sessions)
 
     def _look_into(self, request: Prepared, response: Response) -> None:
-        fields = response.head.lower()
-        if _SETS_COOKIE in fields:
-            self.cookies.take(request, response.head, fields)
-        if _IS_ENCODED in fields and response.body:
-            try:
-                response.body = decode(response.body, response.headers["content-encoding"], self._limits.body_bytes)
-            except RequestError as error:
-                response.error, response.unreadable = error, True
+        """Does what the header asks for. One that asked for nothing new is known when it comes again, to the byte."""
+        head, jar = response.head, self.cookies.jar
+        if self._plain_version == jar.version and self._plain.get(request.url) == head:
+            return
+        fields = head.lower()
+        encoded = _IS_ENCODED in fields
+        if encoded and response.body:
+            self._decode(response)
+        changes = _SETS_COOKIE in fields and self.cookies.take(request, head, fields)
+        if not changes and not encoded:
+            if self._plain_version != jar.version or len(self._plain) >= _KEPT:
+                self._plain.clear()
+                self._plain_version = jar.version
+            self._plain[request.url] = head
+
+    def _decode(self, response: Response) -> None:
+        try:
+            response.body = decode(response.body, response.headers["content-encoding"], self._limits.body_bytes)
+        except RequestError as error:
+            response.error, response.unreadable = error, True
 
     def _open_stream(self, request: Prepared, response: Response) -> None:
         idle = request.place.idle

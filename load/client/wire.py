@@ -33,7 +33,7 @@ class Wire:
         "_deadlines",
         "_expired",
         "_late_reads",
-        "_poller",
+        "_poll",
         "_reactor",
         "_readable",
         "_receive",
@@ -55,8 +55,9 @@ class Wire:
         self._deadlines, self._switch = reactor.deadlines, reactor.switch
         self._send, self._receive = raw.send, raw.recvmsg
         self._readable: Any = reactor.loop.io(raw.fileno(), READ)
-        self._poller = _poll()
-        self._poller.register(raw.fileno(), POLLIN)
+        poller = _poll()
+        poller.register(raw.fileno(), POLLIN)
+        self._poll = poller.poll
         self._waiting: Any = None
         self._watching = self._expired = False
         self._late_reads = 0
@@ -137,11 +138,14 @@ class Wire:
     def send(self, data: bytes, deadline_ns: int) -> None:
         """Sends all of it. Raises as `receive` does."""
         self._expired = False
-        sent = self._send_some(data)
+        try:  # as in `_send_some`, without its call
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], deadline_ns)
 
-    def _send_some(self, data: bytes | memoryview) -> int:
+    def _send_some(self, data: memoryview) -> int:
         try:
             return self._send(data)
         except BlockingIOError:
@@ -178,7 +182,7 @@ class Wire:
 
     def is_fresh(self) -> bool:
         """Whether nothing has come since the last answer: neither the end of the connection nor unasked bytes."""
-        return not self._poller.poll(0)
+        return not self._poll(0)
 
     def drop(self) -> None:
         """Ends the connection in both directions: whoever waits for bytes finds it closed, as does the next request."""

@@ -43,7 +43,8 @@ def test_an_answer_that_is_read_late_is_timed_by_its_arrival_and_the_rest_is_lag
         time.sleep(0.05)  # the generator is busy with something else
         while not connection._parsing.complete:
             connection._receive()
-        late = connection._received(connection._parsing, Answer())
+        late = Answer()
+        connection._received(connection._parsing, late)
         assert late.stamped
         assert late.lag_ns >= 50_000_000
         assert late.service_ns + late.lag_ns >= 50_000_000 > late.service_ns

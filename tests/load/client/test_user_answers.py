@@ -85,6 +85,45 @@ def test_cookies_are_kept_sent_back_and_replaced():
         assert b"Cookie" not in user.client.get("/echo").content
 
 
+def test_a_header_that_comes_again_sets_its_cookie_again_when_the_user_has_thrown_it_away():
+    with serving(Api(set=answer(b"", headers="Set-Cookie: id=1\r\n"), echo=echo).handle) as server:
+        user, _ = user_at(server.url)
+        for _ in range(2):
+            for _ in range(3):
+                user.client.get("/set")
+            assert b"Cookie: id=1\r\n" in user.client.get("/echo").content
+            user.client.cookiejar.clear()
+
+
+def test_a_cookie_that_two_answers_set_in_turn_changes_each_time():
+    values = iter((b"a", b"b", b"a", b"b"))
+    replies = {"set": lambda _: answer(b"", headers=f"Set-Cookie: id={next(values).decode()}\r\n"), "echo": echo}
+    with serving(Api(**replies).handle) as server:
+        user, _ = user_at(server.url)
+        for expected in (b"a", b"b", b"a", b"b"):
+            user.client.get("/set")
+            assert b"Cookie: id=" + expected + b"\r\n" in user.client.get("/echo").content
+
+
+def test_a_cookie_is_kept_alive_by_the_same_header_again():
+    with serving(Api(set=answer(b"", headers="Set-Cookie: id=1; Max-Age=30\r\n")).handle) as server:
+        user, _ = user_at(server.url)
+        expires_s = set()
+        for _ in range(3):
+            user.client.get("/set")
+            (cookie,) = user.client.cookiejar
+            expires_s.add(cookie.expires)
+            cookie.expires -= 10
+        assert max(expires_s) - min(expires_s) <= 2  # set anew each time, not 10 and 20 s earlier
+
+
+def test_each_of_several_encoded_answers_with_the_same_header_is_decoded():
+    encoded = gzip.compress(b"plain text", mtime=0)
+    with serving(Api(z=answer(encoded, headers="Content-Encoding: gzip\r\n")).handle) as server:
+        user, _ = user_at(server.url)
+        assert [user.client.get("/z").content for _ in range(3)] == [b"plain text"] * 3
+
+
 def test_a_cookie_that_has_expired_is_not_sent_any_more(monkeypatch):
     reply = answer(b"", headers="Set-Cookie: short=1; Max-Age=30\r\n")
     with serving(Api(login=reply, echo=echo).handle) as server:
