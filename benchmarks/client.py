@@ -1,7 +1,7 @@
 """The HTTP client beside its peers: speed on one core, the price of the recorder, memory of idle users, truth.
 
-`python -m benchmarks.client speed|truth|idle` measures one of them and keeps the figures; `write` puts what is there
-into `benchmarks/README.md`. `python -m benchmarks.run client` does all of it.
+`python -m benchmarks.client speed|recorder|microseconds|truth|idle` measures one of them and keeps the figures; `write`
+puts what is there into `benchmarks/README.md`. `python -m benchmarks.run client` does all of it.
 """
 
 import json
@@ -10,19 +10,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks import microseconds
 from benchmarks.machine import CpuWatch, cores, free_port, process, wait_for_port
 from benchmarks.peers import FAST_HTTP_USER, HEY, K6, OURS, UNRECORDED, Load, Peer
 from benchmarks.readme import write_section
-from benchmarks.web_server import WebServer, web_server
+from benchmarks.slices import SLICE_S, TURNS, Slice, alternate, median_us, times_faster
+from benchmarks.web_server import web_server
 
 ROUNDS = 5
-STARTED_AFTER, SETTLE_S, MEASURE_S = 2_000, 0.8, 2.0
 IDLE_USERS = 10_000
 DELAY_MS, WORK_US = 20.0, 500
-Rounds = dict[str, list[dict[str, float]]]
+PAIR_TURNS, PAIR_SLICE_S = 16, 0.3
 FIGURES = Path(__file__).with_name("client.json")
 
 
@@ -34,32 +36,28 @@ def keep(name: str, found: Any) -> None:
 # Speed
 
 
-def speed_of(peer: Peer, server: WebServer, core: int) -> dict[str, float]:
-    """Requests per second by the server's own count, and the share of its core that the generator used."""
-    load = Load(server.url, seconds=20.0)
-    idle = server.served()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        process(peer.command(load, Path(folder)), core, GOMAXPROCS="1") as run,
-    ):
-        while server.served() - idle < STARTED_AFTER and run.poll() is None:
-            time.sleep(0.02)
-        time.sleep(SETTLE_S)
-        watch, before, began_s = CpuWatch(run.pid), server.served(), time.perf_counter()
-        time.sleep(MEASURE_S)
-        served, lasted_s = server.served() - before - 1, time.perf_counter() - began_s
-        return {"per_s": served / lasted_s, "cpu": watch.share()}
+def in_turn(peers: Sequence[Peer], **how: Any) -> dict[str, list[dict[str, float]]]:
+    """Each of them under the same load, in slices; see `benchmarks.slices`."""
+    mine, its = cores()
+    with web_server(its) as server, tempfile.TemporaryDirectory() as folder:
+        load = Load(server.url, seconds=600.0)
+        commands = {peer.name: peer.command(load, Path(folder)) for peer in peers}
+        found = alternate(commands, server, mine, **how)
+    return {name: [asdict(one) for one in rounds] for name, rounds in found.items()}
 
 
 def speed() -> None:
-    peers = (OURS, UNRECORDED, FAST_HTTP_USER, K6, HEY)
-    found: Rounds = {peer.name: [] for peer in peers}
+    keep("speed", in_turn((OURS, FAST_HTTP_USER, K6, HEY)))
+
+
+def recorder() -> None:
+    keep("recorder", in_turn((OURS, UNRECORDED), turns=PAIR_TURNS, slice_s=PAIR_SLICE_S))
+
+
+def where_each_goes() -> None:
     mine, its = cores()
     with web_server(its) as server:
-        for _ in range(ROUNDS):
-            for peer in peers:
-                found[peer.name].append(speed_of(peer, server, mine))
-    keep("speed", found)
+        keep("microseconds", microseconds.measure(server, mine))
 
 
 # Truth
@@ -88,7 +86,7 @@ def truth_of(peer: Peer, users: int, core: int, server_core: int) -> dict[str, f
 def truth() -> None:
     mine, its = cores()
     peers = {OURS: 50, FAST_HTTP_USER: 50, K6: 50, HEY: 400}
-    found: Rounds = {peer.name: [] for peer in peers}
+    found: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
     for _ in range(ROUNDS):
         for peer, users in peers.items():
             found[peer.name].append(truth_of(peer, users, mine, its))
@@ -119,42 +117,60 @@ def median(rounds: list[dict[str, float]], name: str) -> float:
     return statistics.median(one[name] for one in rounds)
 
 
-def per_cpu_s(one: dict[str, float]) -> float:
-    return one["per_s"] / one["cpu"]
+def slices_of(rounds: list[dict[str, float]]) -> list[Slice]:
+    return [Slice(int(one["requests"]), one["lasted_s"], one["cpu_s"]) for one in rounds]
 
 
-def ratio(found: Rounds, ours: Peer, peer: Peer) -> float:
-    pairs = zip(found[ours.name], found[peer.name], strict=True)
-    return statistics.median(per_cpu_s(mine) / per_cpu_s(other) for mine, other in pairs)
-
-
-def speed_row(name: str, rounds: list[dict[str, float]]) -> list[str]:
-    fast = statistics.median(per_cpu_s(one) for one in rounds)
+def speed_row(name: str, rounds: list[Slice]) -> list[str]:
+    us = median_us(rounds)
     return [
         name,
-        f"{median(rounds, 'per_s'):,.0f}",
-        f"{median(rounds, 'cpu'):.0%}",
-        f"{fast:,.0f}",
-        f"{1e6 / fast:.1f}",
+        f"{statistics.median(one.requests / one.lasted_s for one in rounds):,.0f}",
+        f"{statistics.median(one.cpu_s / one.lasted_s for one in rounds):.0%}",
+        f"{1e6 / us:,.0f}",
+        f"{us:.1f}",
     ]
 
 
-def speed_text(found: Rounds) -> str:
-    against = ", ".join(f"{ratio(found, OURS, peer):.2f} × {peer.name}" for peer in (FAST_HTTP_USER, K6, HEY))
+def speed_text(kept: dict[str, list[dict[str, float]]]) -> str:
+    found = {name: slices_of(rounds) for name, rounds in kept.items()}
+    ratios = {peer: times_faster(found[OURS.name], found[peer.name]) for peer in (FAST_HTTP_USER, K6, HEY)}
+    against = ", ".join(f"{ratio:.2f} × {peer.name}" for peer, ratio in ratios.items())
     return (
         "### Speed on one core\n50 users, small JSON and a cookie with every answer over loopback from nginx with one "
         "worker on the other core; nginx counts the requests. Ours is `HttpUser` in Locust with one request per task, "
         "cookies and default headers. The machine is shared and gives a generator less than a whole core at times, so "
-        "the ratios are of requests per second of CPU time.\n\n"
+        "the ratios are of requests per second of CPU time, and the generators take turns in slices of "
+        f"{SLICE_S:g} s: {TURNS} make a round, {ROUNDS} rounds give medians.\n\n"
         + table(
             ["generator", "requests/s", "of its core", "requests per CPU second", "µs of CPU a request"],
             [speed_row(name, rounds) for name, rounds in found.items()],
         )
-        + f"\nPer CPU second that is {against}. The recorder costs {1 - ratio(found, OURS, UNRECORDED):.1%}.\n"
+        + f"\nPer CPU second that is {against}.\n"
     )
 
 
-def truth_text(found: Rounds) -> str:
+def recorder_text(kept: dict[str, list[dict[str, float]]]) -> str:
+    on, off = slices_of(kept[OURS.name]), slices_of(kept[UNRECORDED.name])
+    costs = sorted(1 - without.us / recorded.us for recorded, without in zip(on, off, strict=True))
+    return (
+        f"### The price of the recorder\nThe same with the recorder on and off, in pairs of neighbouring slices of "
+        f"{PAIR_SLICE_S:g} s, {PAIR_TURNS} pairs to a round: {median_us(on):.2f} against {median_us(off):.2f} µs a "
+        f"request. Of the requests per CPU second it costs {statistics.median(costs):.1%}, the median of {len(costs)} "
+        f"rounds, which lie between {costs[0]:.1%} and {costs[-1]:.1%}.\n"
+    )
+
+
+def microseconds_text(found: dict[str, dict[str, float]]) -> str:
+    return (
+        "### Where each microsecond goes\nThe same request, taken apart: each line is a generator that does what the "
+        "line above does and this besides, and the figure is what it needs more, in µs of CPU time a request (medians "
+        f"of {ROUNDS} rounds; they take turns as above). What a step takes by itself in a loop, with everything in the "
+        "cache, stands beside it.\n\n" + table(["what", "µs", "by itself"], microseconds.rows(found))
+    )
+
+
+def truth_text(found: dict[str, list[dict[str, float]]]) -> str:
     rows = [
         [
             name,
@@ -183,12 +199,25 @@ def idle_text(found: dict[str, float]) -> str:
 
 def write() -> None:
     figures = json.loads(FIGURES.read_text())
-    texts: dict[str, Callable[[Any], str]] = {"speed": speed_text, "truth": truth_text, "idle": idle_text}
+    texts: dict[str, Callable[[Any], str]] = {
+        "speed": speed_text,
+        "recorder": recorder_text,
+        "microseconds": microseconds_text,
+        "truth": truth_text,
+        "idle": idle_text,
+    }
     parts = [text(figures[name]) for name, text in texts.items() if name in figures]
     write_section("client", "The HTTP client", "\n".join(parts))
 
 
-MEASUREMENTS: dict[str, Callable[[], None]] = {"speed": speed, "truth": truth, "idle": idle, "write": write}
+MEASUREMENTS: dict[str, Callable[[], None]] = {
+    "speed": speed,
+    "recorder": recorder,
+    "microseconds": where_each_goes,
+    "truth": truth,
+    "idle": idle,
+    "write": write,
+}
 
 
 def main(names: Sequence[str] = ()) -> None:
