@@ -24,7 +24,7 @@ from benchmarks.web_server import web_server
 ROUNDS = 5
 IDLE_USERS = 10_000
 DELAY_MS, WORK_US = 20.0, 500
-PAIR_TURNS, PAIR_SLICE_S = 16, 0.3
+PAIR_TURNS, PAIR_SLICE_S = 5, 1.0  # a slice has its share of what happens once a second
 FIGURES = Path(__file__).with_name("client.json")
 
 
