@@ -158,7 +158,7 @@ class Progress:
     def _take_lag(self, seen: EndpointSecond) -> None:
         for ended in seen.outcomes.values():
             if "lag" in ended.histograms:
-                self.lag = self.lag + Histogram.from_sparse(ended.histograms["lag"])
+                self.lag.add_sparse(ended.histograms["lag"])
 
     def _take_requests(self, second: int, endpoint: Endpoint, seen: EndpointSecond) -> None:
         row = self.seconds.setdefault(second, Second())
@@ -168,7 +168,7 @@ class Progress:
             row.bad += bad
             judged = ended.histograms.get("response", ended.histograms.get("service"))
             if outcome is Outcome.OK and judged is not None:
-                row.service = row.service + Histogram.from_sparse(judged)
+                row.service.add_sparse(judged)
             if self.in_load(second):
                 self.journeys.setdefault(endpoint.journey, Tally()).add(second, ended.count, bad)
             if outcome is not Outcome.OK:

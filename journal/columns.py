@@ -1,7 +1,9 @@
 """All frames of a run as numpy columns: exact counts per endpoint, outcome and second, and merged histograms."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,10 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True)
 class HistogramColumns:
-    """Every used bucket of every frame, one row each."""
+    """Every used bucket of every second, endpoint, outcome and name, merged over the workers.
+
+    A row each; a few buckets may have two, whose counts add up.
+    """
 
     name: NDArray[np.int32]
     endpoint: NDArray[np.int32]
@@ -103,12 +108,23 @@ class FrameColumns:
 def read_columns(path: Path) -> FrameColumns:
     """The columns of a file of frames; damage is named in them, a missing file has no seconds."""
     table, damages = FrameTable(), []
-    for found in scan(path.read_bytes() if path.exists() else b"", path.name):
-        if isinstance(found, Damage):
-            damages.append(found)
-        else:
-            table.add(found)
+    with _contents(path) as data:
+        for found in scan(data, path.name):
+            if isinstance(found, Damage):
+                damages.append(found)
+            else:
+                table.add(found)
     return _columns(table, damages, path.name)
+
+
+@contextmanager
+def _contents(path: Path) -> Iterator[bytes | mmap]:
+    """What is in a file, without holding it in memory; nothing if there is no such file."""
+    if not path.exists() or not path.stat().st_size:
+        yield b""
+        return
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        yield mapped
 
 
 def merge(frames: Iterable[Frame]) -> FrameColumns:
@@ -203,20 +219,23 @@ class _Assembly:
         return tuple(int(threshold) for threshold in thresholds_us), _scatter(shape, place, count)
 
     def _histograms(self) -> HistogramColumns:
-        frame, endpoint, outcome, name, size = self.table.histograms
-        index, count = self.table.buckets
-        kept = np.repeat(self.kept[frame], size)
+        second, endpoint, outcome, name = self.table.places
+        place, index, count = self.table.buckets()
+        if not self.kept.all():
+            # strays are told by their second alone, and lie outside of all others
+            kept = ((second >= self.first) & (second < self.first + self.length))[place]
+            place, index, count = place[kept], index[kept], count[kept]
 
         def per_bucket(values: NDArray[np.int64], dtype: type) -> NDArray[Any]:
-            return np.asarray(np.repeat(values.astype(dtype), size)[kept])
+            return np.asarray(values.astype(dtype)[place])
 
         return HistogramColumns(
             name=per_bucket(name, np.int32),
             endpoint=per_bucket(self.row[endpoint], np.int32),
             outcome=per_bucket(outcome, np.int8),
-            second=per_bucket(self.column[frame], np.int32),
-            index=index[kept].astype(np.int32),
-            count=count[kept].astype(np.int64),
+            second=per_bucket(second - self.first, np.int32),
+            index=index,
+            count=count,
             names=tuple(self.table.names),
         )
 

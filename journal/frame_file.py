@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 from journal.frames import HEADER, MAX_PAYLOAD_BYTES, SYNC, Frame, checksum_holds, decode, encode
@@ -61,7 +62,7 @@ class FrameWriter:
             self._descriptor = -1
 
 
-def scan(data: bytes, path: str = "") -> Iterator[Frame | Damage]:
+def scan(data: bytes | mmap, path: str = "") -> Iterator[Frame | Damage]:
     """Every frame in `data` in order, and between them every stretch that is not one."""
     offset, end = 0, len(data)
     while offset < end:
@@ -77,7 +78,7 @@ def scan(data: bytes, path: str = "") -> Iterator[Frame | Damage]:
         offset = resume
 
 
-def _read_at(data: bytes, offset: int) -> tuple[Frame | None, int, str]:
+def _read_at(data: bytes | mmap, offset: int) -> tuple[Frame | None, int, str]:
     if len(data) - offset < HEADER.size:
         return None, 0, TORN
     sync, length, checksum = HEADER.unpack_from(data, offset)
@@ -95,7 +96,7 @@ def _read_at(data: bytes, offset: int) -> tuple[Frame | None, int, str]:
         return None, 0, str(error)
 
 
-def _next_readable(data: bytes, offset: int) -> int:
+def _next_readable(data: bytes | mmap, offset: int) -> int:
     """The next offset at which a frame can be read; sync words that occur by chance inside damage are passed over."""
     while (offset := data.find(SYNC, offset)) >= 0:
         if _read_at(data, offset)[0] is not None:

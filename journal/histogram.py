@@ -68,9 +68,13 @@ class Histogram:
     def from_sparse(cls, buckets: Mapping[int, int]) -> "Histogram":
         """The histogram of {bucket index: count}."""
         histogram = cls()
-        for index, count in buckets.items():
-            histogram.counts[index] += count
+        histogram.add_sparse(buckets)
         return histogram
+
+    def add_sparse(self, buckets: Mapping[int, int]) -> None:
+        """Takes in the counts of {bucket index: count}, in time that depends on their number alone."""
+        indices = np.fromiter(buckets.keys(), dtype=np.int64, count=len(buckets))
+        self.counts[indices] += np.fromiter(buckets.values(), dtype=np.int64, count=len(buckets))
 
     def __add__(self, other: "Histogram") -> "Histogram":
         return Histogram(self.counts + other.counts)

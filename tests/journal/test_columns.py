@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from journal.columns import FrameColumns, merge, read_columns
 from journal.frame_file import FrameWriter
+from journal.frame_table import BucketTable
 from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
-from journal.histogram import Histogram
+from journal.histogram import BUCKETS, Histogram
 from journal.outcomes import Endpoint, Kind, Outcome
 from tests.journal.frame_strategies import runs_of_frames
 
@@ -162,3 +163,32 @@ def test_a_file_that_is_missing_or_empty_has_no_seconds(tmp_path: Path, content:
     assert columns.seconds.size == 0
     assert (columns.endpoints, columns.workers, columns.damages) == ((), (), ())
     assert len(columns.histogram([])) == 0
+
+
+def test_the_histograms_of_many_workers_take_the_room_of_one() -> None:
+    alone = merge([frame(sequence, sequence) for sequence in range(1, 20)])
+    many = merge([frame(sequence, sequence, worker=f"w{n}") for sequence in range(1, 20) for n in range(30)])
+    assert many.histograms.count.size == alone.histograms.count.size == 19
+    assert many.histograms.count.sum() == 30 * alone.histograms.count.sum()
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.dictionaries(st.integers(0, BUCKETS - 1), st.integers(1, 2**32 - 1)))))
+@example([(0, {}), (5, {BUCKETS - 1: 2**32 - 1})])
+def test_buckets_add_up_however_many_are_merged_at_a_time(histograms: list[tuple[int, dict[int, int]]]) -> None:
+    for at_a_time in (1, 7, 1_000):
+        table, expected = BucketTable(at_a_time), Counter[tuple[int, int]]()
+        for place, buckets in histograms:
+            table.add(place, buckets)
+            expected.update({(place, index): count for index, count in buckets.items()})
+        found: Counter[tuple[int, int]] = Counter()
+        for place, index, count in zip(*(column.tolist() for column in table.rows()), strict=True):
+            found[place, index] += count
+        assert found == expected
+
+
+def test_frames_of_a_wrong_date_leave_nothing_in_the_histograms(tmp_path: Path) -> None:
+    path = tmp_path / "frames.bin"
+    path.write_bytes(b"".join(encode(frame(number, second)) for number, second in enumerate([0, 1, 2, 10**7, 3], 1)))
+    columns = read_columns(path)
+    assert columns.histogram([0]).counts.sum() == 4
+    assert columns.histograms.second.tolist() == [0, 1, 2, 3]
