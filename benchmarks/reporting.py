@@ -1,8 +1,8 @@
-"""`python -m benchmarks.reporting [--seconds N] [--workers N …]`: what a master needs to hear many workers.
+"""`python -m benchmarks.reporting [--crowd WORKERSxREQUESTS …]`: what a master needs to hear many workers.
 
 A real master, with the fence, the run directory and all else that it has in a run; its workers are simulated by another
 process. Of the master: its CPU time, as a share of one core, and its memory, which the product's own verdict judges
-from the readings of the run, after a warm-up. With several numbers of workers: a table of what each takes.
+from the readings of the run, after a warm-up. With several crowds: a table of what each takes.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import psutil
 
 from analysis.evidence import load_evidence
 from analysis.memory import memory_results
-from analysis.verdict import MemoryResult
+from analysis.verdict import MemoryResult, State
 from benchmarks.machine import ROOT, CpuWatch
 from benchmarks.readme import write_section
 from gameday.locust_processes import MetricsAt, free_address, master_command
@@ -50,6 +50,7 @@ class Measured:
 
     workers: int
     series: int
+    requests: int
     seconds: float
     cores: float
     crowd_cores: float
@@ -80,13 +81,16 @@ def make_run(folder: Path, workers: int, warm_up_s: float, seconds: float) -> Ru
 
 
 @contextmanager
-def processes(run: RunDirectory, workers: int, series: int) -> Iterator[tuple[psutil.Process, psutil.Process]]:
+def processes(
+    run: RunDirectory, workers: int, series: int, requests: int
+) -> Iterator[tuple[psutil.Process, psutil.Process]]:
     """Master and crowd; the block's end is that of the run, in order."""
     at = free_address()
     environment = {**os.environ, LOAD_SECRET: secrets.token_urlsafe(32), LOAD_SECRET_FILE: ""}
     limits = {"workers": workers, "workers_within_s": READY_WITHIN_S}
     command = master_command(run, base_url="http://127.0.0.1:9", at=at, metrics=MetricsAt(), **limits)  # type: ignore[arg-type]
-    crowd_command = [sys.executable, "-m", "benchmarks.simulated_workers", *map(str, (at.port, workers, series))]
+    crowd_command = [sys.executable, "-m", "benchmarks.simulated_workers"]
+    crowd_command += map(str, (at.port, workers, series, requests))
     with (run.logs / "master.log").open("wb") as log:
         master = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         crowd = subprocess.Popen(crowd_command, env=environment, stdout=log, stderr=log, cwd=ROOT)
@@ -111,11 +115,11 @@ def await_phase(run: RunDirectory, phase: Phase, both: Sequence[psutil.Process],
         time.sleep(0.5)
 
 
-def measure(workers: int, series: int, warm_up_s: float, seconds: float) -> Measured:
+def measure(workers: int, series: int, requests: int, warm_up_s: float, seconds: float) -> Measured:
     """One run: waits until all workers report and the warm-up is over, then looks at the master for so long."""
     with tempfile.TemporaryDirectory(prefix="gameday-bench-") as folder:
         run = make_run(Path(folder), workers, warm_up_s, seconds)
-        with processes(run, workers, series) as (master, crowd):
+        with processes(run, workers, series, requests) as (master, crowd):
             await_phase(run, Phase.WARM_UP, (master, crowd), READY_WITHIN_S)
             await_phase(run, Phase.LOAD, (master, crowd), warm_up_s + SAMPLE_EVERY_S + READY_WITHIN_S)
             crowd_watch = CpuWatch(crowd.pid)
@@ -130,6 +134,7 @@ def measure(workers: int, series: int, warm_up_s: float, seconds: float) -> Meas
         return Measured(
             workers=workers,
             series=series,
+            requests=requests,
             seconds=passed_s,
             cores=(ended_cpu_s - began_cpu_s) / passed_s,
             crowd_cores=crowd_cores,
@@ -170,7 +175,7 @@ def _frames_within(run: RunDirectory, begin: int, end: int) -> int:
 def told(measured: Measured) -> str:
     """The figures of one run as people read them."""
     verdict = "under" if measured.cores < MOST_CORES else "NOT under"
-    what = f"{measured.workers} workers, {measured.series} series each, every second, for {measured.seconds:.0f} s"
+    what = f"{measured.workers} workers, {_each(measured)}, for {measured.seconds:.0f} s after a warm-up"
     return "\n".join(
         (
             f"| {what} | |",
@@ -185,40 +190,57 @@ def told(measured: Measured) -> str:
     )
 
 
+def _each(measured: Measured) -> str:
+    return f"each of {measured.series} series with {measured.requests} requests every second"
+
+
 def _memory_words(memory: MemoryResult) -> str:
-    return f"{memory.shape}: {memory.reason.removeprefix(memory.subject).strip()}"
+    said = f"{memory.shape}: {memory.reason.removeprefix(memory.subject).strip()}"
+    return said if memory.state != State.INCONCLUSIVE else f"{said} (it calls nothing clean before an hour)"
 
 
 def told_many(measured: list[Measured]) -> str:
-    """A line for each number of workers."""
+    """A line for each crowd."""
     head = (
-        f"{measured[0].series} series each, every second, for {measured[0].seconds:.0f} s after a warm-up. "
-        "The simulated workers share the machine with the master.",
+        f"{measured[0].series} series each, for {measured[0].seconds:.0f} s after a warm-up; the frames of a second "
+        "tell of so many requests. The simulated workers share the machine with the master.",
         "",
-        "| workers | the master's cores | per worker, millicores | the workers' cores | master's memory MiB "
-        "| frames written, of those due | run directory MB/s |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| workers | requests/s told of | the master's cores | per worker, millicores | the workers' cores "
+        "| master's memory MiB | frames written, of those due | run directory MB/s |",
+        f"|{' ---: |' * 8}",
     )
     return "\n".join((*head, *map(_line, measured)))
 
 
 def _line(one: Measured) -> str:
+    told_of = one.workers * one.series * one.requests
     return (
-        f"| {one.workers} | {one.cores:.2f} | {1000 * one.cores / one.workers:.2f} | {one.crowd_cores:.2f} "
-        f"| {one.end_mib:.0f} | {one.frames:,} of {one.expected:,} | {one.bytes_per_s / 1e6:.2f} |"
+        f"| {one.workers} | {told_of:,} | {one.cores:.2f} | {1000 * one.cores / one.workers:.2f} "
+        f"| {one.crowd_cores:.2f} | {one.end_mib:.0f} | {one.frames:,} of {one.expected:,} "
+        f"| {one.bytes_per_s / 1e6:.2f} |"
     )
+
+
+def crowd(text: str) -> tuple[int, int]:
+    """Workers, and the requests a second of each series of each of them, written as 200x20."""
+    workers, _, requests = text.partition("x")
+    return int(workers), int(requests)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measures, prints, and writes the section of the README."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reporting", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="how long to measure (600)")
-    parser.add_argument("--warm-up-s", type=float, default=60.0, help="how long to wait before that (60)")
-    parser.add_argument("--workers", type=int, nargs="+", default=[200], help="how many; several: one after the other")
+    parser.add_argument("--warm-up-s", type=float, default=180.0, help="how long to wait before that (180)")
+    parser.add_argument("--crowd", type=crowd, nargs="+", default=[(200, 20)], help="such as 200x20; one after another")
     parser.add_argument("--series", type=int, default=20)
     parser.add_argument("--note", default="", help="what else is to be known of this measurement")
     options = parser.parse_args(arguments)
-    found = [measure(workers, options.series, options.warm_up_s, options.seconds) for workers in options.workers]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no process is left behind
+    found = [
+        measure(workers, options.series, requests, options.warm_up_s, options.seconds)
+        for workers, requests in options.crowd
+    ]
     one_only = len(found) == 1
     table = told(found[0]) if one_only else told_many(found)
     name, title = ONE if one_only else MANY

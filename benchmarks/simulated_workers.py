@@ -1,8 +1,8 @@
-"""`python -m benchmarks.simulated_workers PORT WORKERS SERIES`: so many workers in one process, for a real master.
+"""`python -m benchmarks.simulated_workers PORT WORKERS SERIES REQUESTS`: many workers in one process, real in all else.
 
-They say over real, fenced connections what workers say, in the same seconds: heartbeats, a frame with each series every
-second, Locust's own statistics every three, questions for the time. Only the load itself is missing. The secret is
-taken from the environment. It ends when the master tells it to.
+They say over real, fenced connections what workers say, in the same seconds: heartbeats, every second a frame in which
+each series has so many requests, Locust's own statistics every three, questions for the time. Only the load itself is
+missing. The secret is taken from the environment. It ends when the master tells it to.
 """
 
 import os
@@ -12,49 +12,28 @@ from dataclasses import asdict
 from typing import Any
 
 import msgpack
-import numpy as np
 import zmq
 from locust import __version__
 from locust.stats import RequestStats
 
+from benchmarks.made_seconds import path_of, seconds_of_load
 from journal.environment import load_secret
-from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
-from journal.histogram import bucket_indices
-from journal.outcomes import Endpoint, Kind, Outcome
+from journal.frames import EndpointSecond, Frame, encode
+from journal.outcomes import Endpoint
 from journal.readings import Reading
 from load.fence import master_keys
 from load.messages import ACK, ASSIGNMENT, CLOCK, COMMAND, HELLO, REPORT, RESULT
 from load.reporter import Parcel, Unacknowledged
 
-REQUESTS_PER_SERIES = 20
 HEARTBEAT_S, STATISTICS_S, CLOCK_S = 1.0, 3.0, 10.0
 
 
-def seconds_of_load(series: int) -> list[dict[Endpoint, EndpointSecond]]:
-    """Some seconds in which each series has some requests around 40 ms; workers take them in turn."""
-    random = np.random.default_rng(1)
-    return [{_endpoint(number): _busy_second(random) for number in range(series)} for _ in range(10)]
-
-
-def _endpoint(number: int) -> Endpoint:
-    return Endpoint(Kind.REQUEST, "simulated", f"GET /api/v1/resource-{number}")
-
-
-def _busy_second(random: np.random.Generator) -> EndpointSecond:
-    times_us = random.lognormal(np.log(40_000), 0.6, REQUESTS_PER_SERIES).astype(np.int64)
-    used, counts = np.unique(bucket_indices(times_us), return_counts=True)
-    buckets = dict(zip(used.tolist(), counts.tolist(), strict=True))
-    over = int((times_us >= 200_000).sum())
-    ended = OutcomeSecond(REQUESTS_PER_SERIES, {200_000: over} if over else {}, {"service": buckets})
-    return EndpointSecond(REQUESTS_PER_SERIES, 0, {Outcome.OK: ended})
-
-
-def locust_statistics(series: int) -> dict[str, Any]:
+def locust_statistics(series: int, requests: int) -> dict[str, Any]:
     """What Locust's own workers report of so much load."""
     statistics = RequestStats()
     for number in range(series):
-        for time_ms in range(20, 20 + 3 * REQUESTS_PER_SERIES):
-            statistics.log_request("GET", f"/api/v1/resource-{number}", time_ms, 500)
+        for time_ms in range(3 * requests):
+            statistics.log_request("GET", path_of(number), 20 + time_ms % 200, 500)
     total = statistics.total.serialize()
     return {"stats": statistics.serialize_stats(), "stats_total": total, "errors": {}, "current_cpu_usage": 40.0}
 
@@ -116,14 +95,14 @@ class SimulatedWorker:
 class Crowd:
     """All workers, served by one loop."""
 
-    def __init__(self, port: int, workers: int, series: int) -> None:
+    def __init__(self, port: int, workers: int, series: int, requests: int) -> None:
         secret = load_secret()
         key = master_keys(secret)[0] if secret else b""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         context.set(zmq.MAX_SOCKETS, 4 * workers + 100)
         self.workers = [SimulatedWorker(context, port, number, key) for number in range(workers)]
-        self._seconds = seconds_of_load(series)
-        self._statistics = locust_statistics(series)
+        self._seconds = seconds_of_load(series, requests)
+        self._statistics = locust_statistics(series, requests)
         self._poller = zmq.Poller()
         self._by_socket = {worker.socket: worker for worker in self.workers}
         for worker in self.workers:
@@ -171,4 +150,4 @@ def _reading(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Crowd(*map(int, sys.argv[1:4])).run()
+    Crowd(*map(int, sys.argv[1:5])).run()
