@@ -1,185 +1,217 @@
-"""WebSocket as journeys see it: connect, expect messages, ping; each a message series of its own."""
+"""WebSocket as journeys see it: handshakes, round trips and pushes, each a message series of its own.
+
+`WS /path` is the time until a handshake was answered, connecting included; `WS name` of an exchange the time from a
+message to its answer; `WS kind` of a push how long the user waited for it, 0 when it was there already. All of them end
+with the kernel's stamp of the last byte, as requests do.
+"""
 
 import json
-import os
-import socket
-import ssl
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from time import monotonic_ns, time_ns
+from typing import Any, TypeVar
+from urllib.parse import quote
 
-import websocket
-
-from journal.errors import TargetUnreachable
 from journal.outcomes import Endpoint, Kind, Outcome
-from load.client.errors import outcome_of_status
+from load.client.errors import BadAnswer, BadStatus, ConnectionCut, PushMissing, RequestError, TimedOut
+from load.client.origin import Origin
+from load.client.websocket import Message, WebSocket
 from load.context import RunContext
+from load.http import USER_AGENT
 from load.logbook import Timing
 from load.storms.blow import REFUSALS
 
 SWITCHING = 101
 
+Found = TypeVar("Found")
+
 
 class WebSocketSession:
     """One WebSocket of one user, open for the length of a with block.
 
-    An operation that fails is recorded as such, and raises TargetUnreachable. One that a storm interrupts is not given
-    up: `come_back` opens the WebSocket again, and the operation goes on, or what was sent is sent and counted anew.
+    An operation that fails is recorded as such, and raises RequestError. One that a storm interrupts is not given up:
+    `come_back` opens the WebSocket again, and the operation goes on, or what was sent is sent and counted anew.
     """
 
     def __init__(self, context: RunContext, journey: str, template: str, **path: str) -> None:
         self._context = context
         self._journey = journey
         self._timeout_s = context.profile.request_timeout_s
-        self._served_by = ""
-        target = context.profile.paths.get(template, template)
+        self._target = context.profile.paths.get(template, template)
         for name, value in path.items():
-            target = target.replace(f"{{{name}}}", value)
-        self._url = context.assignment.base_url.replace("http", "ws", 1).rstrip("/") + target
-        self.name, self._token = f"WS {template}", ""
-        self._socket: Any = None
+            self._target = self._target.replace(f"{{{name}}}", quote(value, safe=""))
+        self.name, self._headers = f"WS {template}", {"User-Agent": USER_AGENT}
+        self._socket: WebSocket | None = None
         self._come_back: Callable[[], None] = self.reconnect
-        self._dropped = False
+        self._dropped = ""
 
     @contextmanager
-    def opened(self, token: str, come_back: Callable[[], None] | None = None) -> "Iterator[WebSocketSession]":
+    def opened(
+        self, token: str = "", come_back: Callable[[], None] | None = None, **headers: str
+    ) -> "Iterator[WebSocketSession]":
         """Shakes hands, and closes the WebSocket at the end of the block; `come_back` answers a storm."""
-        self._token, self._come_back = token, come_back or self.reconnect
+        self._come_back = come_back or self.reconnect
+        self._headers |= _bearer(token) | headers
         self._connect()
         try:
             yield self
         finally:
-            self._close()
+            if self._socket is not None:
+                self._socket.close()
 
     def must_be_refused(self, token: str, name: str) -> int:
         """Shakes hands with a token that is useless, which is counted under `name`; the status of the refusal.
 
-        It is 101 when there was none. Raises TargetUnreachable.
+        It is 101 when there was none. Raises RequestError.
         """
         timing = self._timing(name)
         try:
-            self._socket = self._shake_hands(token)
-        except websocket.WebSocketBadStatusException as error:
-            if error.status_code not in REFUSALS:
-                raise self._refused(timing, error.status_code) from error
+            self._shake_hands(self._headers | _bearer(token)).close()
+        except BadStatus as error:
+            if error.status not in REFUSALS:
+                raise self._failed(timing, error) from None
             timing.end()
-            return int(error.status_code)
-        except (websocket.WebSocketException, OSError) as error:
-            raise self._failed(timing, _outcome(error, connecting=True), str(error)) from error
+            return error.status
+        except RequestError as error:
+            raise self._failed(timing, error) from None
         timing.end()
-        self._close()
         return SWITCHING
 
     def _connect(self) -> None:
+        if self._socket is not None:
+            self._socket.abandon()
         timing = self._timing(self.name)
         try:
-            self._socket = self._shake_hands(self._token)
-        except websocket.WebSocketBadStatusException as error:
-            raise self._refused(timing, error.status_code) from error
-        except (websocket.WebSocketException, OSError) as error:
-            raise self._failed(timing, _outcome(error, connecting=True), str(error)) from error
-        self._served_by = str((self._socket.getheaders() or {}).get("x-served-by", ""))
-        self._dropped = False
-        timing.end()
+            self._socket = self._shake_hands(self._headers)
+        except RequestError as error:
+            raise self._failed(timing, error) from None
+        self._dropped = ""
+        timing.end(took_us=self._socket.handshake_us)
 
-    def _shake_hands(self, token: str) -> Any:
+    def _shake_hands(self, headers: dict[str, str]) -> WebSocket:
         profile = self._context.profile
-        return websocket.create_connection(
-            self._url,
-            timeout=self._timeout_s,
-            header=[f"Authorization: Bearer {token}"],
-            sslopt={
-                "cert_reqs": ssl.CERT_REQUIRED if profile.verify_tls else ssl.CERT_NONE,
-                "check_hostname": profile.verify_tls,
-                "ca_certs": profile.ca_file or None,
-            },
-            suppress_origin=True,
-        )
-
-    def _refused(self, timing: Timing, status: int) -> TargetUnreachable:
-        return self._failed(timing, outcome_of_status(status), f"the handshake was answered {status}")
-
-    def _close(self) -> None:
-        if self._socket is not None:
-            with suppress(websocket.WebSocketException, OSError):  # the other side may have been faster
-                self._socket.close(timeout=1)
+        base_url = self._context.assignment.base_url
+        origin = Origin.of(base_url, verify_tls=profile.verify_tls, ca_file=profile.ca_file)
+        return WebSocket.connect(origin, self._target, headers, within_s=self._timeout_s)
 
     # Storms
 
-    def drop(self) -> bool:
+    def drop(self, why: str) -> bool:
         """Breaks the connection as a network does; False when there is none."""
-        raw = self._socket.sock if self._socket is not None else None
-        if raw is None or raw.fileno() < 0:
+        if self._socket is None or not self._socket.drop():
             return False
-        self._dropped = True
-        with socket.socket(fileno=os.dup(raw.fileno())) as same, suppress(OSError):  # TLS ends with what is below it
-            same.shutdown(socket.SHUT_RDWR)
+        self._dropped = why
         return True
 
     def reconnect(self) -> None:
-        """Opens the WebSocket again after a drop. Raises TargetUnreachable."""
+        """Opens the WebSocket again after a drop. Raises RequestError."""
         if self._dropped:
             self._connect()
 
     # Messages
 
-    def expect(self, kind: str) -> dict[str, Any]:
-        """Waits for the next message of type `kind`, over all others."""
-        timing = self._timing(f"WS {kind}")
-        return self._receive(timing, kind)
+    def expect(self, kind: str, *, within_s: float | None = None) -> dict[str, Any]:
+        """Waits for the next message of type `kind` that the server sends of itself, over all others.
+
+        Raises:
+            PushMissing: it did not come in time.
+        """
+        return self.awaited(f"WS {kind}", lambda message: _of_type(message, kind, {}), within_s=within_s)
+
+    def watch(self, kind: str, pushes: int, *, within_s: float | None = None) -> list[dict[str, Any]]:
+        """Waits for so many messages of type `kind`, each within so long after the one before."""
+        return [self.expect(kind, within_s=within_s) for _ in range(pushes)]
+
+    def ask(self, message: dict[str, Any], answer: str, *, name: str = "", **fields: str) -> dict[str, Any]:
+        """Sends a message and waits for its answer, known by its type and by `fields`; counted as the message's type.
+
+        One that a storm interrupts counts as cut, and is sent again.
+        """
+        text, series = json.dumps(message), f"WS {name or message.get('type', answer)}"
+        return self.answered(series, text, lambda message: _of_type(message, answer, fields))
 
     def ping(self, nonce: str) -> None:
         """Sends a ping of the application's protocol and waits for its own pong."""
-        while not self._pinged(nonce):
-            self._come_back()
+        self.ask({"type": "ping", "nonce": nonce}, "pong", nonce=nonce)
 
-    def _pinged(self, nonce: str) -> bool:
-        """Whether the pong came; False where a storm was in the way."""
-        timing = self._timing("WS ping")
-        try:
-            self._socket.send(json.dumps({"type": "ping", "nonce": nonce}))
-            self._await(timing, "pong", nonce=nonce)
-        except (websocket.WebSocketException, OSError) as error:
-            if not self._dropped:
-                raise self._failed(timing, _outcome(error), str(error)) from error
-            timing.end(Outcome.CUT, "dropped by a storm", self._served_by)
-            return False
-        return True
-
-    def _receive(self, timing: Timing, kind: str) -> dict[str, Any]:
+    def awaited(
+        self, series: str, wanted: Callable[[Message], Found | None], *, within_s: float | None = None
+    ) -> Found:
+        """The next message of which `wanted` makes something; it may raise BadAnswer."""
+        timing, began = self._timing(series), (time_ns(), monotonic_ns())
         while True:
             try:
-                return self._await(timing, kind)
-            except (websocket.WebSocketException, OSError) as error:
+                return self._received(timing, began, wanted, within_s)
+            except ConnectionCut as error:
                 if not self._dropped:
-                    raise self._failed(timing, _outcome(error), str(error)) from error
+                    raise self._failed(timing, error) from None
+            except TimedOut as error:
+                raise self._failed(timing, PushMissing(str(error))) from None
+            except RequestError as error:
+                raise self._failed(timing, error) from None
             self._come_back()
 
-    def _await(self, timing: Timing, kind: str, **fields: str) -> dict[str, Any]:
-        """The next message of a type, over all others; the time-out begins anew after a storm."""
-        ends_s = time.monotonic() + self._timeout_s
+    def answered(
+        self, series: str, sent: Message, wanted: Callable[[Message], Found | None], *, within_s: float | None = None
+    ) -> Found:
+        """Sends a message; its answer is the next one of which `wanted` makes something."""
+        while True:
+            timing, began = self._timing(series), (time_ns(), monotonic_ns())
+            try:
+                self._open_socket.send(sent, within_s or self._timeout_s)
+                return self._received(timing, began, wanted, within_s)
+            except RequestError as error:
+                if not self._dropped or not isinstance(error, ConnectionCut):
+                    raise self._failed(timing, error) from None
+            timing.end(Outcome.CUT, self._dropped, self._served_by)
+            self._come_back()
+
+    def _received(
+        self,
+        timing: Timing,
+        began: tuple[int, int],
+        wanted: Callable[[Message], Found | None],
+        within_s: float | None,
+    ) -> Found:
+        seconds = within_s or self._timeout_s
+        deadline_ns = monotonic_ns() + round(seconds * 1e9)
         try:
-            while time.monotonic() < ends_s:
-                message = json.loads(self._socket.recv())
-                if message.get("type") == kind and all(message.get(name) == value for name, value in fields.items()):
-                    timing.end()
-                    return dict(message)
-        except (ValueError, AttributeError) as error:
-            raise self._failed(timing, Outcome.WRONG_ANSWER, "a message is no JSON object") from error
-        raise self._failed(timing, Outcome.TIMEOUT, f"no {kind} within {self._timeout_s:g} s")
+            while True:
+                found = wanted(self._open_socket.receive(deadline_ns))
+                if found is not None:
+                    timing.end(took_us=self._open_socket.since_us(*began))
+                    return found
+        except TimedOut:
+            raise TimedOut(f"nothing of the kind within {seconds:g} s") from None
+
+    @property
+    def _open_socket(self) -> WebSocket:
+        assert self._socket is not None, "messages belong into the with block"
+        return self._socket
+
+    @property
+    def _served_by(self) -> str:
+        return self._socket.headers.get("x-served-by", "") if self._socket is not None else ""
 
     def _timing(self, name: str) -> Timing:
         return Timing(self._context.logbook, Endpoint(Kind.MESSAGE, self._journey, name))
 
-    def _failed(self, timing: Timing, outcome: Outcome, detail: str) -> TargetUnreachable:
-        timing.end(outcome, detail, self._served_by)
-        return TargetUnreachable(f"{timing.name}: {detail}")
+    def _failed(self, timing: Timing, error: RequestError) -> RequestError:
+        timing.end(error.outcome, str(error), self._served_by)
+        return error
 
 
-def _outcome(error: Exception, *, connecting: bool = False) -> Outcome:
-    if isinstance(error, websocket.WebSocketTimeoutException | socket.timeout):
-        return Outcome.TIMEOUT
-    if connecting and isinstance(error, ConnectionRefusedError | socket.gaierror | websocket.WebSocketAddressException):
-        return Outcome.REFUSED
-    return Outcome.CUT
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _of_type(message: Message, kind: str, fields: dict[str, str]) -> dict[str, Any] | None:
+    """The message as a JSON object, if it is of this type and has these fields. Raises BadAnswer."""
+    try:
+        body = json.loads(message)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise BadAnswer("a message is no JSON object")
+    fits = body.get("type") == kind and all(body.get(name) == value for name, value in fields.items())
+    return body if fits else None

@@ -7,11 +7,14 @@ RequestError                  a TargetUnreachable of `journal.errors`; carries i
 │   └── TlsRefused            the handshake failed
 │       └── CertificateRefused   wrong name, expired, or nobody vouches for it
 ├── TimedOut                  time-out: it was sent, and the whole answer did not come in time
+│   └── PushMissing           a WebSocket's server did not send of itself what it was to send
 ├── ConnectionCut             cut: the connection broke or ended before the answer was whole
+│   └── SocketClosed          a WebSocket was closed by the other side, which gave a code
 ├── BadAnswer                 wrong answer: what came is no HTTP, or none that may be used
 │   ├── TooLarge              header or body beyond the limit, before or after decoding
 │   ├── SurplusBytes          more than the answer itself announced
 │   ├── NotDecodable          the body is not in the encoding that it claims
+│   ├── BadFrame              a frame of a WebSocket breaks its protocol
 │   └── RedirectRefused       too many redirects, or one that leads nowhere
 └── BadStatus                 client error, server error or limited: a whole answer that says no
 """
@@ -54,10 +57,22 @@ class TimedOut(RequestError):
     outcome = Outcome.TIMEOUT
 
 
+class PushMissing(TimedOut):
+    """A message that the server was to send of itself did not come in time."""
+
+
 class ConnectionCut(RequestError):
     """The connection ended before the answer was whole."""
 
     outcome = Outcome.CUT
+
+
+class SocketClosed(ConnectionCut):
+    """The other side has closed a WebSocket; `code` and `reason` are its own."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(f"closed by the target with {code}{': ' + reason if reason else ''}")
 
 
 class BadAnswer(RequestError):
@@ -76,6 +91,10 @@ class SurplusBytes(BadAnswer):
 
 class NotDecodable(BadAnswer):
     """The body is not in the encoding that it claims."""
+
+
+class BadFrame(BadAnswer):
+    """What came over a WebSocket is no frame that may stand there."""
 
 
 class RedirectRefused(BadAnswer):

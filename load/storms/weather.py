@@ -45,7 +45,9 @@ class Weather:
             self._expired += [blow] if blow.hit else []
         else:
             blow.connections = int(storm.drops("http") and self._http.drop(storm.cut_detail))
-            blow.websockets = sum(socket.drop() for socket in self.websockets) if storm.drops("websocket") else 0
+            blow.websockets = (
+                sum(socket.drop(storm.cut_detail) for socket in self.websockets) if storm.drops("websocket") else 0
+            )
             blow.noticed = True
             self._dropped += [blow] if blow.hit else []
             self._struck.set()

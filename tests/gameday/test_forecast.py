@@ -84,7 +84,7 @@ def test_a_gate_that_cannot_decide_is_known_before_the_start() -> None:
 
 def test_the_real_journeys_describe_themselves() -> None:
     journeys = {journey.name: journey for journey in describe_journeys(Profile(name="aia"))}
-    assert set(journeys) == {"auth", "model_context", "model_control", "agents"}
+    assert set(journeys) == {"auth", "live_page", "model_context", "model_control", "agents"}
     assert journeys["model_control"].requests["POST /api/v1/mcp/process"] > 0
 
 
