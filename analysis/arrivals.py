@@ -104,7 +104,7 @@ def off_schedule(arrivals: ArrivalAccounts | None) -> str:
         share = percent(arrivals.unstarted_share)
         return (
             f"generator could not keep the schedule: {share} % of {counted(arrivals.judged, 'arrival')} were not "
-            f"started (at most {percent(MOST_UNSTARTED, 0)}); max_in_flight may be too small for a target so slow"
+            f"started (at most {percent(MOST_UNSTARTED, 0)}); max_in_flight may be too small for the time of a pass"
         )
     if arrivals.late_share > MOST_LATE:
         share = percent(arrivals.late_share)

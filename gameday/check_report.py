@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gameday.data_files import read_rows
-from gameday.forecast import GateForecast
+from gameday.forecast import GateForecast, roomy
 from gameday.locust_processes import journeys_folder
 from journal.errors import GamedayError
 from journal.plan import Plan
@@ -44,7 +44,9 @@ def check_lines(checked: Checked) -> Iterator[str]:
     yield f"load      {load.words}; warm-up {load.warm_up_s:g} s of that, {load.workers} workers, seed {plan.seed}"
     yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
     if load.arrivals is not None:
-        yield f"in flight about {checked.in_flight:.0f} passes at the most, {load.arrivals.max_in_flight} are allowed"
+        wanted, allowed = roomy(checked.in_flight, load.workers), load.arrivals.max_in_flight
+        short = f"; chance may take {wanted}, and what finds none free is dropped" if allowed < wanted else ""
+        yield f"in flight about {checked.in_flight:.0f} passes at the height of the load, {allowed} are allowed{short}"
     for name, rows in read_rows(checked.profile, []).items():
         yield f"data      {name}: {len(rows):,} rows, {_GIVEN_OUT[checked.profile.data[name].mode]}"
     for name, variable in checked.profile.secret_variables().items():

@@ -1,6 +1,7 @@
 """Says before the start how many samples each gate will get, and which gates cannot decide."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -135,6 +136,12 @@ def expected_in_flight(plan: Plan, journeys: list[JourneyForecast]) -> float:
     shares = user_shares(plan)
     mean_s = sum(shares[journey.name] * journey.pass_s(plan) for journey in journeys if journey.name in shares)
     return plan.load.curve.highest * mean_s
+
+
+def roomy(needed: float, workers: int) -> int:
+    """So many places that random arrivals find one free, nearly always; each worker has its share of both."""
+    each = needed / workers
+    return workers * (math.ceil(each + 4 * math.sqrt(each)) + 1)
 
 
 def _window_s(configuration: Mapping[str, Any]) -> float:

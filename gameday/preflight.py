@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from chaos.experiment import check_settings
 from gameday.cluster.names import NAMED, is_namespace
 from gameday.data_files import read_rows
-from gameday.forecast import JourneyForecast, expected_in_flight, user_shares
+from gameday.forecast import JourneyForecast, expected_in_flight, roomy, user_shares
 from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import MODEL_CONTEXT_PATH, Profile
@@ -113,7 +113,8 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
     needed = expected_in_flight(plan, journeys)
     if arrivals is not None and needed > arrivals.max_in_flight:
         what = f"{arrivals.max_in_flight} passes at a time are too few: the arrivals need about {needed:.0f}"
-        yield Problem("plan: load.arrivals.max_in_flight", what, f"allow {_roomy(needed)}, or shorten the think time")
+        remedy = f"allow {roomy(needed, plan.load.workers)}, or shorten the think time"
+        yield Problem("plan: load.arrivals.max_in_flight", what, remedy)
     shares = user_shares(plan)
     for journey in journeys:
         per_hour = journey.requests_per_user_per_s(plan) * min(3600.0, plan.load.duration_s)
@@ -123,11 +124,6 @@ def _limit_problems(plan: Plan, profile: Profile, journeys: list[JourneyForecast
                 f"the target allows {limits.requests_per_hour_per_user:,}"
             )
             yield Problem("plan: load.think_time", what, "make the think time longer, or the run shorter")
-
-
-def _roomy(needed: float) -> int:
-    """So many places that random arrivals find one free, nearly always."""
-    return math.ceil(needed + 4 * math.sqrt(needed)) + 1
 
 
 def _data_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:

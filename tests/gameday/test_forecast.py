@@ -3,13 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from scipy.stats import poisson
 
+from gameday.check_report import Checked, check_lines
 from gameday.forecast import (
     JourneyForecast,
     describe_journeys,
     expected_in_flight,
     expected_requests,
     forecast_gates,
+    roomy,
 )
 from gameday.preflight import check_plan, check_profile
 from journal.errors import PlanError, ProfileError
@@ -64,8 +67,27 @@ def test_the_passes_in_flight_follow_from_littles_law() -> None:
     assert expected_in_flight(open_plan(50.0), JOURNEYS) == pytest.approx(50 * (0.8 * browse_s + 0.2 * buy_s))
 
 
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_room_for_random_arrivals_is_enough_on_each_worker_nearly_always(workers: int) -> None:
+    room = roomy(22.0, workers)
+    assert room % workers == 0
+    assert poisson.sf(room // workers, 22.0 / workers) < 0.0005
+    assert poisson.sf(room // workers // 2, 22.0 / workers) > 0.0005, "half of it would not do"
+
+
+def test_a_check_says_when_chance_may_take_more_passes_than_are_allowed() -> None:
+    profile, wanted = Profile(name="p"), roomy(6.0, open_plan().load.workers)
+    for allowed, told in ((wanted, False), (wanted - 1, True)):
+        (line,) = [
+            line
+            for line in check_lines(Checked(open_plan(200.0, allowed), profile, [], 6.0))
+            if line.startswith("in flight about 6 passes at the height of the load")
+        ]
+        assert (f"chance may take {wanted}" in line) is told
+
+
 def test_arrivals_that_need_more_users_than_there_are_are_refused() -> None:
-    with pytest.raises(PlanError, match="5 passes at a time are too few: the arrivals need about 6; allow 17"):
+    with pytest.raises(PlanError, match="5 passes at a time are too few: the arrivals need about 6; allow 22"):
         check_plan(open_plan(200.0, 5), Profile(name="p", limits=Limits(requests_per_hour_per_user=10**6)), JOURNEYS)
 
 
