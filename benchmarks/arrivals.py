@@ -55,6 +55,7 @@ class Round:
 
 
 def manifest(url: str) -> Manifest:
+    """The plan of one run against this address."""
     stage = ArrivalStage(rate_per_s=RATE_PER_S, duration_s=SECONDS + WARM_UP_S)
     arrivals = Arrivals(process="poisson", stages=(stage,), max_in_flight=200, spawn_rate_per_s=500.0)
     load = Load(
@@ -81,6 +82,7 @@ def manifest(url: str) -> Manifest:
 
 @contextmanager
 def null_target(core: int) -> Iterator[str]:
+    """The address of a target that answers at once, on a core of its own, for the length of a block."""
     command = [sys.executable, "-I", "-S", str(Path(null_server.__file__))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -92,6 +94,7 @@ def null_target(core: int) -> Iterator[str]:
 
 
 def run_once(url: str, core: int, folder: Path) -> Round:
+    """One run of plain Locust with the open model, read back from its run directory."""
     run = create_run_directory(folder, manifest(url))
     files = str(journeys_folder())  # the mix chooses the journey of the profile
     command = [sys.executable, "-P", "-m", "locust", "--headless", "-f", files, "--run-dir", str(run.path)]
@@ -104,6 +107,7 @@ def run_once(url: str, core: int, folder: Path) -> Round:
 
 
 def measured(run: RunDirectory) -> Round:
+    """What the frames and readings of a run say of it."""
     evidence = load_evidence(run)
     columns, within = evidence.columns, evidence.in_load
     delay, seconds = histogram(evidence, [columns.endpoints.index(ARRIVALS)], "response"), int(within.sum())
@@ -124,21 +128,25 @@ def measured(run: RunDirectory) -> Round:
 
 
 def histogram(evidence: Evidence, rows: list[int], name: str) -> Histogram:
+    """The merged histogram of some endpoints within the load phase."""
     return evidence.columns.histogram(rows, name=name, within=evidence.in_load)
 
 
 def due(evidence: Evidence, endpoint: Endpoint) -> int:
+    """How many operations of an endpoint were due within the load phase."""
     columns = evidence.columns
     row = [columns.endpoints.index(endpoint)] if endpoint in columns.endpoints else []
     return int(columns.started[row][:, evidence.in_load].sum())
 
 
 def cpu_share(evidence: Evidence) -> float:
+    """The share of its core that the worker used."""
     (series,) = [series for series in evidence.readings if series.role == "generator"]
     return float((series.cpu_s[-2] - series.cpu_s[1]) / (series.at_ns[-2] - series.at_ns[1]) * 1e9)
 
 
 def median(rounds: list[Round]) -> Round:
+    """The median of each figure over the rounds."""
     columns = zip(*(vars(found).values() for found in rounds), strict=True)
     return Round(*(statistics.median(column) for column in columns))  # type: ignore[arg-type]
 
@@ -160,6 +168,7 @@ OMISSION = (
 
 
 def section(rounds: list[Round]) -> str:
+    """What goes into the page of results."""
     usual, machine = median(rounds), this_machine()
     kept = "kept" if usual.p99_ms <= LIMIT_MS else "not kept"
     promise = f"Promised: p99 at most {LIMIT_MS:g} ms; {kept} with {usual.p99_ms:.2f} ms (median of {len(rounds)})."
@@ -177,6 +186,7 @@ def section(rounds: list[Round]) -> str:
 
 
 def main() -> None:
+    """Measures the schedule and writes its section."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("two cores are needed: one for the generator, one for the target")

@@ -90,6 +90,8 @@ BASES = {"recorded": HttpUser, "unrecorded": Unrecorded, "fasthttp": FastHttpUse
 
 
 def visitor(base: type, options: argparse.Namespace) -> type:
+    """The class of users that sends one request per task."""
+
     class Visitor(base):  # type: ignore[misc, valid-type]
         host = options.url
         wait_time = constant(options.pause_s)
@@ -104,6 +106,7 @@ def visitor(base: type, options: argparse.Namespace) -> type:
 
 
 def options_of() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=list(BASES))
     parser.add_argument("url")
@@ -115,6 +118,7 @@ def options_of() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Runs the users for so long and prints what was found as JSON."""
     options = options_of()
     recording = Recording(options.url) if options.kind == "recorded" else None
     environment = Environment(user_classes=[visitor(BASES[options.kind], options)])
@@ -131,6 +135,7 @@ def main() -> None:
 
 
 def measured(recording: Recording | None, heard_ms: list[float]) -> dict[str, float]:
+    """The figures of this process, from the recorder where there was one."""
     found = {"rss_mb": psutil.Process().memory_info().rss / 2**20}
     if recording is not None:
         service, lag = recording.histogram("service"), recording.histogram("lag")

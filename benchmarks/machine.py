@@ -32,6 +32,7 @@ def tool(name: str) -> str:
 
 
 def free_port() -> int:
+    """A port of loopback on which nobody listens at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -60,6 +61,7 @@ def process(command: Sequence[str], core: int, **environment: str) -> Iterator[s
 
 
 def wait_for_port(port: int, within_s: float = 10.0) -> None:
+    """Waits until somebody listens there."""
     ends_s = time.monotonic() + within_s
     while time.monotonic() < ends_s:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -36,6 +36,8 @@ def service_times_us() -> list[int]:
 
 
 def recording(values: list[int]) -> Comparison:
+    """Counting service times one by one, beside what another library does with them."""
+
     def ours() -> dict[int, int]:
         buckets: dict[int, int] = {}
         for value in values:
@@ -53,6 +55,7 @@ def recording(values: list[int]) -> Comparison:
 
 
 def indexing(values: list[int]) -> Comparison:
+    """Finding the buckets of a whole array, beside a loop."""
     array = np.array(values)
     return Comparison(
         "index an array: bucket_indices / loop of bucket_index",
@@ -64,6 +67,7 @@ def indexing(values: list[int]) -> Comparison:
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """How long some work takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -78,6 +82,7 @@ def measure(comparison: Comparison) -> str:
 
 
 def hot_paths() -> None:
+    """Prints what the paths cost that every request takes."""
     values = service_times_us()
     print(f"median ratio of {ROUNDS} rounds over {VALUES} values; below 1 ours is faster")
     for comparison in (recording(values), indexing(values)):
@@ -95,6 +100,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
+    """Runs the benchmarks that are named, or all."""
     for name in sys.argv[1:] or MEASUREMENTS:
         if name not in MEASUREMENTS:
             sys.exit(f"there is no benchmark {name!r}; there are: {', '.join(MEASUREMENTS)}")

@@ -20,6 +20,8 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class TruthServer:
+    """Answers each request after a fixed delay, and keeps how long each one really took."""
+
     def __init__(self, port: int, delay_ms: float) -> None:
         self._delay_ns = round(delay_ms * 1e6)
         self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
@@ -77,6 +79,7 @@ class TruthServer:
 
 
 def main() -> None:
+    """Serves until it is told to end, then prints what it knows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("--delay-ms", type=float, default=20.0)

@@ -28,6 +28,8 @@ http {{
 
 
 class WebServer:
+    """An nginx, which counts what it served."""
+
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
@@ -39,6 +41,7 @@ class WebServer:
 
 @contextmanager
 def web_server(core: int) -> Iterator[WebServer]:
+    """An nginx with one worker on this core, for the length of a block."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         file = Path(folder) / "nginx.conf"
