@@ -1,5 +1,6 @@
 """Judges what was called: each endpoint on its own, and the availability of all of them together."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ def endpoint_results(evidence: Evidence, time: JudgedTime) -> tuple[EndpointResu
 
 
 def latency_gates(evidence: Evidence, time: JudgedTime, *, required: bool) -> Iterator[GateResult]:
-    """One row per endpoint that was called in the judged time; one open row when nothing was."""
+    """One row per endpoint that was called in the judged time, named with its journey where two share its name."""
     slo = evidence.manifest.plan.slo
     since = " from the intended start" if evidence.response_measured else ""
     under = f"under {slo.threshold_ms:g} ms{since}"
@@ -52,9 +53,11 @@ def latency_gates(evidence: Evidence, time: JudgedTime, *, required: bool) -> It
     if not called:
         promise = _Promise("latency", "all requests", under, slo.good_share, anchor("availability"))
         yield promise.gate_result(Decision(State.INCONCLUSIVE, ShareInterval(float("nan"), 0)), required=required)
+    times = Counter(evidence.columns.endpoints[row].name for row in called)
     for row in called:
         endpoint = evidence.columns.endpoints[row]
-        promise = _Promise("latency", endpoint.name, under, slo.good_share, endpoint_anchor(endpoint))
+        subject = endpoint.name if times[endpoint.name] == 1 else f"{endpoint.journey}: {endpoint.name}"
+        promise = _Promise("latency", subject, under, slo.good_share, endpoint_anchor(endpoint))
         yield _judge(evidence, promise, [row], evidence.bad, time, required=required)
 
 

@@ -189,6 +189,14 @@ def test_what_ended_a_run_before_its_end_is_told_where_it_was_written_down(judge
     assert "the run did not come to its orderly end: the Locust master was ended by SIGKILL" in said
 
 
+def test_endpoints_of_one_name_in_two_journeys_are_told_apart(judged: Judged) -> None:
+    names = [("browse", "GET /items"), ("buy", "GET /items"), ("buy", "POST /orders")]
+    verdict = judged(rates={Endpoint(Kind.REQUEST, journey, name): 20.0 for journey, name in names})
+    subjects = [row.subject for row in verdict.gates if row.gate == "latency"]
+    assert sorted(subjects) == ["POST /orders", "browse: GET /items", "buy: GET /items"]
+    assert len({row.anchor for row in verdict.gates if row.gate == "latency"}) == 3
+
+
 def test_warnings_of_the_harness_reach_the_verdict_each_once(judged: Judged) -> None:
     warned = [(EventKind.WARNING, at_s, {"message": said}) for at_s, said in ((1.0, "b"), (2.0, "a"), (3.0, "b"))]
     verdict = judged(extra_events=warned)
