@@ -1,6 +1,7 @@
-"""Measures ourselves beside our peers: `python -m benchmarks.run [hot-paths] [client]`, by default all of it.
+"""Measures ourselves beside our peers: `python -m benchmarks.run [hot-paths] [client] …`, by default all of it.
 
 The ratios travel between machines better than times do. `client` needs nginx, hey and k6, and says what is missing.
+`reporting` takes a quarter of an hour, `capacity` three quarters, which can be stopped and taken up again.
 """
 
 import statistics
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
-from benchmarks import arrivals, capacity, client, model_context, reporting
+from benchmarks import arrivals, capacity, client, frames, model_context, network, reporting, scaling
 from journal.histogram import MAX_VALUE_US, bucket_index, bucket_indices
 
 ROUNDS = 15
@@ -89,12 +90,17 @@ def hot_paths() -> None:
         print(measure(comparison))
 
 
+CROWDS = ("200x20", "400x20", "800x20", "36x1400")
 MEASUREMENTS: dict[str, Callable[[], None]] = {
     "hot-paths": hot_paths,
     "client": client.main,
     "arrivals": arrivals.main,
     "reporting": lambda: reporting.main([]),
+    "masters": lambda: reporting.main(["--seconds", "40", "--warm-up-s", "25", "--crowd", *CROWDS]),
+    "frames": frames.main,
+    "network": network.main,
     "model-context": model_context.main,
+    "scaling": scaling.main,
     "capacity": lambda: capacity.main([]),
 }
 
