@@ -86,9 +86,12 @@ def _described(name: str, journey: ProfileJourney) -> JourneyForecast:
     """A described journey pauses after each request: as the plan says, unless it or the step says it itself."""
     requests: dict[str, float] = {}
     for step in journey.steps:
-        requests[step.series] = requests.get(step.series, 0.0) + step.times
+        if not step.websocket:
+            requests[step.series] = requests.get(step.series, 0.0) + step.times
     holds_login = journey.on_start is not None and bool(journey.on_start.tokens)
-    return JourneyForecast(name, journey.thinks, journey.pauses_s, requests, holds_login)
+    return JourneyForecast(
+        name, journey.thinks, journey.pauses_s, requests, holds_login, any(s.websocket for s in journey.steps)
+    )
 
 
 def _journey(name: str, declared: Mapping[str, Any]) -> JourneyForecast:

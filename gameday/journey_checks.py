@@ -114,6 +114,8 @@ class _Check:
         yield from self._step(place, step)
         if step.times != 1:
             yield (*place, "times"), "has no meaning in a login, whose steps are done once", "remove it"
+        if step.websocket:
+            yield (*place, "websocket"), "has no meaning in a login", "open it in a step of the journey"
         if step.think_time is not None:
             yield (*place, "think_time"), "has no meaning in a login, which does not pause", "remove it"
 
@@ -126,11 +128,30 @@ class _Check:
         for key in ("query", "form"):
             yield from self._fields((*place, key), getattr(step, key) or {})
         yield from self._think_time(place, step.think_time)
+        if step.websocket:
+            yield from self._websocket(place, step)
         yield from self._expected((*place, "expect"), step.expect)
         for name, source in step.extract.items():
             yield from _name_problems((*place, "extract", name), name)
             yield from _extraction_problems((*place, "extract", name), source)
         (self.known if step.times >= 1 else self.optional).update(step.extract)
+
+    def _websocket(self, place: Place, step: RequestStep) -> Iterator[Found]:
+        """A handshake is a GET without a body, and its answer is not for the step to judge."""
+        plain = RequestStep(path=step.path)
+        for key in ("method", "json", "form", "body", "expect", "extract"):
+            if getattr(step, key) != getattr(plain, key):
+                yield (*place, key), "has no meaning for a WebSocket", "put it into what is said over it, or remove it"
+        for number, exchange in enumerate(step.websocket):
+            where = (*place, "websocket", number)
+            yield from self._names((*where, "send"), exchange.send)
+            yield from self._expected((*where, "expect"), Expected(json=exchange.expect))
+            for name, source in exchange.extract.items():
+                yield from _name_problems((*where, "extract", name), name)
+                yield from _extraction_problems((*where, "extract", name), source)
+                if source.header is not None:
+                    yield (*where, "extract", name), "is taken from a header, and a message has none", ""
+            (self.known if step.times >= 1 else self.optional).update(exchange.extract)
 
     def _path(self, place: Place, path: str) -> Iterator[Found]:
         yield from self._names(place, path)

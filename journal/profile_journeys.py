@@ -78,8 +78,39 @@ class Extraction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SocketExchange:
+    """What is said over a WebSocket: a message and its answer, or without `send` one that the server sends of itself.
+
+    It is over with the next message for which `expect` holds and of which everything can be extracted, over all
+    others; `times` in a row.
+    """
+
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+
+    name: Annotated[str, Len(1)]
+    send: Any = None
+    expect: dict[str, JsonRule] = field(default_factory=dict)
+    extract: dict[str, Extraction] = field(default_factory=dict)
+    within_s: Annotated[float, Gt(0)] | None = None
+    times: Annotated[int, Interval(ge=1, le=1000)] = 1
+
+    @property
+    def series(self) -> str:
+        """The name under which it is counted."""
+        return f"WS {self.name}"
+
+    @property
+    def pauses(self) -> int:
+        """How many pauses belong to it: one after each answer, none after what comes by itself."""
+        return 0 if self.send is None else self.times
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestStep:
-    """One request; `times` is how often it happens in a pass on average, a fraction by chance."""
+    """One request; `times` is how often it happens in a pass on average, a fraction by chance.
+
+    With `websocket` it opens one at `path`, for as long as it takes to say all that is listed.
+    """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
 
@@ -95,11 +126,26 @@ class RequestStep:
     extract: dict[str, Extraction] = field(default_factory=dict)
     times: Annotated[float, Ge(0)] = 1.0
     think_time: ThinkTime | None = None
+    websocket: tuple[SocketExchange, ...] = ()
 
     @property
     def series(self) -> str:
         """The name under which it is counted."""
-        return self.name or f"{self.method} {self.path.replace('${', '{')}"
+        path = self.path.replace("${", "{")
+        return f"WS {self.name or path}" if self.websocket else self.name or f"{self.method} {path}"
+
+    @property
+    def operations(self) -> dict[str, float]:
+        """What is counted of it, by name, and how often it happens in a pass on average."""
+        counts = {self.series: self.times}
+        for exchange in self.websocket:
+            counts[exchange.series] = counts.get(exchange.series, 0.0) + self.times * exchange.times
+        return counts
+
+    @property
+    def pauses(self) -> float:
+        """How many pauses belong to it, in a pass on average."""
+        return self.times * (1 + sum(exchange.pauses for exchange in self.websocket))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +179,12 @@ class ProfileJourney:
     @property
     def thinks(self) -> float:
         """How many pauses of the plan's think time a pass has on average."""
-        return sum(step.times for step in self.steps if step.think_time is None and self.think_time is None)
+        return sum(step.pauses for step in self.steps if step.think_time is None and self.think_time is None)
 
     @property
     def pauses_s(self) -> float:
         """How long a pass pauses otherwise, in seconds on average."""
-        pauses = ((step.times, step.think_time or self.think_time) for step in self.steps)
+        pauses = ((step.pauses, step.think_time or self.think_time) for step in self.steps)
         return sum(times * think_time.mean_s for times, think_time in pauses if think_time is not None)
 
 

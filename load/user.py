@@ -198,19 +198,15 @@ class Journey(User):
     def websocket(self, template: str, **path: str) -> Iterator[WebSocketSession]:
         """A WebSocket with this user's token, for the length of a with block."""
         self.http.intended_at_ns = min(self.http.intended_at_ns, -1) if self.http.intended_at_ns else 0
-        session = WebSocketSession(self.shared, self.journey, template, **path)
+        session = WebSocketSession(self.shared, self.journey, template, path)
         try:
             self.weather.come_back()
             if self.login is not None and self.weather.expired is not None:
                 self.login.be_refused_by(session)
-            with session.opened(self.token, self.weather.come_back):
-                self.weather.websockets.append(session)
+            with self.weather.exposing(session, self.token):
                 yield session
         except TargetUnreachable as error:
             raise RescheduleTask from error
-        finally:
-            if session in self.weather.websockets:
-                self.weather.websockets.remove(session)
 
     # Work that the target does later
 

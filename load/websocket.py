@@ -6,11 +6,11 @@ with the kernel's stamp of the last byte, as requests do.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic_ns, time_ns
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.client.errors import BadAnswer, BadStatus, ConnectionCut, PushMissing, RequestError, TimedOut
@@ -31,27 +31,40 @@ class WebSocketSession:
 
     An operation that fails is recorded as such, and raises RequestError. One that a storm interrupts is not given up:
     `come_back` opens the WebSocket again, and the operation goes on, or what was sent is sent and counted anew.
+    `hide` takes secrets out of what is said of errors.
     """
 
-    def __init__(self, context: RunContext, journey: str, template: str, **path: str) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        journey: str,
+        template: str,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> None:
         self._context = context
         self._journey = journey
         self._timeout_s = context.profile.request_timeout_s
         self._target = context.profile.paths.get(template, template)
-        for name, value in path.items():
+        for name, value in (path or {}).items():
             self._target = self._target.replace(f"{{{name}}}", quote(value, safe=""))
+        self._target += f"?{urlencode(query)}" if query else ""
         self.name, self._headers = f"WS {template}", {"User-Agent": USER_AGENT}
         self._socket: WebSocket | None = None
         self._come_back: Callable[[], None] = self.reconnect
         self._dropped = ""
+        self.hide: Callable[[str], str] = str
 
     @contextmanager
     def opened(
-        self, token: str = "", come_back: Callable[[], None] | None = None, **headers: str
+        self,
+        token: str = "",
+        come_back: Callable[[], None] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> "Iterator[WebSocketSession]":
         """Shakes hands, and closes the WebSocket at the end of the block; `come_back` answers a storm."""
         self._come_back = come_back or self.reconnect
-        self._headers |= _bearer(token) | headers
+        self._headers |= _bearer(token) | dict(headers or {})
         self._connect()
         try:
             yield self
@@ -59,14 +72,14 @@ class WebSocketSession:
             if self._socket is not None:
                 self._socket.close()
 
-    def must_be_refused(self, token: str, name: str) -> int:
+    def must_be_refused(self, name: str, token: str = "", headers: Mapping[str, str] | None = None) -> int:
         """Shakes hands with a token that is useless, which is counted under `name`; the status of the refusal.
 
         It is 101 when there was none. Raises RequestError.
         """
         timing = self._timing(name)
         try:
-            self._shake_hands(self._headers | _bearer(token)).close()
+            self._shake_hands(self._headers | _bearer(token) | dict(headers or {})).close()
         except BadStatus as error:
             if error.status not in REFUSALS:
                 raise self._failed(timing, error) from None
@@ -197,7 +210,7 @@ class WebSocketSession:
         return Timing(self._context.logbook, Endpoint(Kind.MESSAGE, self._journey, name))
 
     def _failed(self, timing: Timing, error: RequestError) -> RequestError:
-        timing.end(error.outcome, str(error), self._served_by)
+        timing.end(error.outcome, self.hide(str(error)), self._served_by)
         return error
 
 

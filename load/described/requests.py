@@ -1,13 +1,19 @@
 """One step of a described journey: its request, made from templates that are read once, and the judge of its answer."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from journal.outcomes import Outcome
 from journal.plan import ThinkTime
-from journal.profile_journeys import ProfileJourney, RequestStep, data_in, names_in
+from journal.profile_journeys import Expected, ProfileJourney, RequestStep, SocketExchange, data_in, names_in
 from journal.templates import Template, as_text, filled, parsed
+from load.client.reply import Reply
+from load.client.websocket import Message
 from load.described.answers import Judge
 from load.described.values import Values
+from load.http import Answer
+from load.websocket import WebSocketSession
 
 
 class Request:
@@ -24,6 +30,7 @@ class Request:
         self._json, self._form, self._body = parsed(step.json), parsed(step.form), parsed(step.body)
         self._judge = Judge(step.expect, step.extract, hide)
         self.judge = self._judge.judge
+        self.exchanges = [Exchange(exchange, hide) for exchange in step.websocket]
 
     def filled(self, values: Values) -> dict[str, Any]:
         """What `load.http.Client.send` takes beside method and path."""
@@ -49,6 +56,31 @@ def _merged(common: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]
 
 def _texts(templates: Mapping[str, Any], values: Values) -> dict[str, str]:
     return {name: as_text(filled(value, values)) for name, value in templates.items()}
+
+
+class Exchange:
+    """What is said over a WebSocket, ready to be said again and again."""
+
+    def __init__(self, exchange: SocketExchange, hide: Callable[[str], str]) -> None:
+        self.times, self.sends = exchange.times, exchange.send is not None
+        self._series, self._within_s = exchange.series, exchange.within_s
+        self._send = parsed(exchange.send)
+        self._judge = Judge(Expected(json=exchange.expect), exchange.extract, hide)
+
+    def go(self, session: WebSocketSession, values: Values) -> None:
+        """Sends its message, if it has one, and waits for the one that is expected. Raises RequestError."""
+
+        def wanted(message: Message) -> Answer | None:
+            body = message.encode() if isinstance(message, str) else message
+            answer = self._judge.judge(Reply(Outcome.OK, 0, status=200, body=body), values)
+            return answer if answer.ok else None
+
+        if not self.sends:
+            session.awaited(self._series, wanted, within_s=self._within_s)
+            return
+        sent = filled(self._send, values)
+        text = sent if isinstance(sent, str) else json.dumps(sent)
+        session.answered(self._series, text, wanted, within_s=self._within_s)
 
 
 class Way:

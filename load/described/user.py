@@ -15,6 +15,7 @@ from journal.profile import Profile
 from journal.profile_journeys import DataMode, ProfileJourney
 from journal.templates import as_text
 from load.accounts import useless
+from load.client.errors import RequestError
 from load.client.reply import Reply
 from load.described.data import RanOut, named
 from load.described.requests import Request, Way
@@ -25,8 +26,10 @@ from load.invariants import EXPIRED_TOKEN_REFUSED
 from load.storms.blow import REFUSALS, Blow
 from load.storms.login import EXPIRED
 from load.user import Journey, journey_name
+from load.websocket import SWITCHING, WebSocketSession
 
 RENEWAL = "login renewal"
+_FINE = Answer(Outcome.OK)
 _END_LOOKED_FOR_EVERY_S = 0.2
 
 
@@ -142,6 +145,8 @@ class DescribedJourney(Journey):
             if self.weather.expired is not None:  # there is no new login yet
                 return self._paused(request, answer)
             values.update(self._tokens())
+        if request.exchanges:
+            return self._paused(request, self._talked(request, values))
         answer = self.http.judged(
             request.method,
             request.path,
@@ -150,6 +155,27 @@ class DescribedJourney(Journey):
             **request.filled(values),
         )
         return self._paused(request, answer)
+
+    def _talked(self, request: Request, values: Values) -> Answer:
+        """Says over a WebSocket what a step lists, pausing after each answer."""
+        session, headers = self._session(request, values)
+        try:
+            self.weather.come_back()
+            with self.weather.exposing(session, headers=headers):
+                for exchange in request.exchanges:
+                    for _ in range(exchange.times):
+                        exchange.go(session, values)
+                        if exchange.sends:
+                            self._paused(request, _FINE)
+        except RequestError as error:
+            return Answer(error.outcome, detail=str(error))
+        return _FINE
+
+    def _session(self, request: Request, values: Values) -> tuple[WebSocketSession, dict[str, str]]:
+        made = request.filled(values)
+        session = WebSocketSession(self.shared, self.journey, request.path, made["path"], made.get("query"))
+        session.name, session.hide = request.series, self.shared.secrets.hide
+        return session, made.get("headers", {})
 
     def _paused(self, request: Request, answer: Answer) -> bool:
         think = request.think_time or self._way.think_time
@@ -175,27 +201,40 @@ class DescribedJourney(Journey):
     def _refused(self, blow: Blow, request: Request, values: Values) -> Answer:
         """Sends a request with useless tokens, which must be refused, and logs in again."""
         values.update(self._tokens())
-
-        def judge(reply: Reply) -> Answer:
-            if reply.outcome is not Outcome.OK:
-                return Answer(reply.outcome, detail=reply.detail)
-            granted = 200 <= reply.status < 300
-            if granted or reply.status in REFUSALS:
-                example = f"{request.series} was answered {reply.status} with a token that is none"
-                self.shared.logbook.checked(EXPIRED_TOKEN_REFUSED, violated=granted, example=example)
-                return Answer(Outcome.OK, reply.status)
-            return Answer(unexpected(reply.status), reply.status, detail=f"{reply.status} instead of 401")
-
-        answer = Answer(Outcome.OK)
+        answer = _FINE
         if not blow.noticed:
-            name = request.series + EXPIRED
-            answer = self.http.judged(request.method, request.path, judge, name=name, **request.filled(values))
+            name, send = request.series + EXPIRED, self._handshake if request.exchanges else self._sent
+            answer = send(request, name, values)
             blow.noticed = answer.ok
             blow.refused += answer.status in REFUSALS
         if answer.ok:
             self._login_ends_s = 0.0
             self._renew()
         return answer
+
+    def _sent(self, request: Request, name: str, values: Values) -> Answer:
+        def judge(reply: Reply) -> Answer:
+            if reply.outcome is not Outcome.OK:
+                return Answer(reply.outcome, detail=reply.detail)
+            return self._as_refusal(reply.status, name)
+
+        return self.http.judged(request.method, request.path, judge, name=name, **request.filled(values))
+
+    def _handshake(self, request: Request, name: str, values: Values) -> Answer:
+        session, headers = self._session(request, values)
+        try:
+            return self._as_refusal(session.must_be_refused(name, headers=headers), name)
+        except RequestError as error:
+            return Answer(error.outcome, detail=str(error))
+
+    def _as_refusal(self, status: int, name: str) -> Answer:
+        """An answer to a useless token; the promise is broken where it opens what it should not."""
+        granted = 200 <= status < 300 or status == SWITCHING
+        if not granted and status not in REFUSALS:
+            return Answer(unexpected(status), status, detail=f"{status} instead of 401")
+        example = f"{name} was answered {status} with a token that is none"
+        self.shared.logbook.checked(EXPIRED_TOKEN_REFUSED, violated=granted, example=example)
+        return Answer(Outcome.OK, status)
 
     def _renew(self) -> None:
         """Logs in again when it is time to, which is measured as a series of its own."""
@@ -238,8 +277,9 @@ def _task(journey: ProfileJourney) -> Callable[[DescribedJourney], None]:
     """One pass as a task of its own, which says what it does as the tasks of Python journeys do."""
     operations: dict[str, float] = {}
     for step in journey.steps:
-        name = f"{step.method} {step.name or step.path}"
-        operations[name] = operations.get(name, 0.0) + step.times
+        counted = step.operations if step.websocket else {f"{step.method} {step.name or step.path}": step.times}
+        for name, times in counted.items():
+            operations[name] = operations.get(name, 0.0) + times
 
     # the pause after the last request stands where Python journeys have the one between two passes
     @flow(operations, thinks=journey.thinks - 1, waiting_s=journey.pauses_s)

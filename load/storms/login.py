@@ -61,7 +61,7 @@ class AccountLogin:
         assert blow is not None
         if not blow.noticed:
             name = session.name + EXPIRED
-            status = session.must_be_refused(self._account.access_token, name)
+            status = session.must_be_refused(name, self._account.access_token)
             example = f"{self._account.email} was let in by {name} with a token that is none"
             self._logbook.checked(EXPIRED_TOKEN_REFUSED, violated=status == SWITCHING, example=example)
             blow.noticed = True

@@ -1,8 +1,8 @@
 """The storms as one user meets them: they break in on its pauses, and it comes back from them before anything else."""
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import gevent
 from gevent.event import Event
@@ -60,6 +60,18 @@ class Weather:
             blow.end(gone=True)
 
     # What the user does
+
+    @contextmanager
+    def exposing(
+        self, session: WebSocketSession, token: str = "", headers: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """Has a WebSocket open that storms can break, for the length of a with block."""
+        with session.opened(token, self.come_back, headers):
+            self.websockets.append(session)
+            try:
+                yield
+            finally:
+                self.websockets.remove(session)
 
     def pause(self, seconds: float) -> None:
         """Pauses; a user whose connections break meanwhile comes back first, and pauses for what is left."""

@@ -41,7 +41,7 @@ def read_text(connection: socket.socket) -> str:
 
 
 def session(context: RunContext) -> AbstractContextManager[WebSocketSession]:
-    return WebSocketSession(context, "tests", TEMPLATE, who="me").opened("abc")
+    return WebSocketSession(context, "tests", TEMPLATE, {"who": "me"}).opened("abc")
 
 
 def counted(context: RunContext) -> set[tuple[str, str]]:
