@@ -84,6 +84,14 @@ def test_a_profile_with_journeys_is_read_and_survives_the_manifest(tmp_path: Pat
         ("{path: /, json: {a: [{b: '${c}'}]}}", "journeys.buyer.steps[0].json: nobody makes ${c}"),
         ("{path: /, json: {}, body: x}", "has json and body; a request has one body"),
         ("{path: /, headers: {'a b': x}}", "is no name of a header"),
+        ("{path: /, method: POST, websocket: [{name: a}]}", "steps[0].method: has no meaning for a WebSocket"),
+        ("{path: /, extract: {a: {header: b}}, websocket: [{name: a}]}", "steps[0].extract: has no meaning for a WebS"),
+        ("{path: /, websocket: [{name: a, send: '${b}'}]}", "websocket[0].send: nobody makes ${b} before this"),
+        ("{path: /, websocket: [{name: a, expect: {/x: {min: 2, max: 1}}}]}", "min is above max"),
+        ("{path: /, websocket: [{name: a, extract: {b: {header: c}}}]}", "a message has none"),
+        ("{path: /, websocket: [{name: a, times: 0}]}", "should be greater than or equal to 1"),
+        ("{path: /, websocket: [{send: a}]}", "websocket[0].name: is missing"),
+        ("{path: /, websocket: [{name: a, sned: b}]}", "is not a known key; did you mean send?"),
         ("{path: /, headers: {Host: x}}", "is set by the client itself"),
         ('{path: /, headers: {A: "x\\ny"}}', "holds a line break"),
         ("{path: /, think_time: {min_s: 2, max_s: 1}}", "think_time: min_s is above max_s"),
@@ -297,3 +305,36 @@ def test_the_tokens_of_a_login_are_values_that_it_extracts_and_the_journey_uses(
         "9: journeys.buyer.on_start.tokens[0]: no request of the journey uses ${id}; remove it",
         "9: journeys.buyer.on_start.tokens[1]: the login extracts no tokn; it extracts: id, token",
     ]
+
+
+TALKATIVE = """\
+name: shop
+journeys:
+  watcher:
+    on_start: {steps: [{path: /, websocket: [{name: a}]}]}
+    steps:
+      - path: /live
+        times: 2
+        websocket:
+          - {name: hello, send: {type: hello}, expect: {/type: {equals: welcome}}, extract: {id: {json: /id}}}
+          - {name: price, times: 5}
+      - {path: "/orders/${id}"}
+"""
+
+
+def test_what_a_websocket_brings_can_be_used_afterwards_and_a_login_has_none(tmp_path: Path) -> None:
+    assert problems_of(TALKATIVE, tmp_path) == [
+        "4: journeys.watcher.on_start.steps[0].websocket: has no meaning in a login; open it in a step of the journey"
+    ]
+
+
+def test_the_forecast_counts_no_message_as_a_request_but_pauses_after_each_answer(tmp_path: Path) -> None:
+    good = TALKATIVE.replace("    on_start: {steps: [{path: /, websocket: [{name: a}]}]}\n", "")
+    profile = profile_of(good, tmp_path)
+    watch = profile.journeys["watcher"].steps[0]
+    assert watch.operations == {"WS /live": 2.0, "WS hello": 2.0, "WS price": 10.0}
+    (described,) = [journey for journey in describe_journeys(profile) if journey.name == "watcher"]
+    assert described.requests == {"GET /orders/{id}": 1.0}
+    assert described.think_pauses == 2 * 2 + 1
+    assert described.opens_websockets
+    assert from_json(Profile, to_json(profile), "profile") == profile
