@@ -30,6 +30,7 @@ FIGURES = Path(__file__).with_name("client.json")
 
 
 def keep(name: str, found: Any) -> None:
+    """Puts what was found beside what other measurements left."""
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     FIGURES.write_text(json.dumps({**figures, name: found}, indent=1) + "\n")
 
@@ -48,6 +49,7 @@ def in_turn(peers: Sequence[Peer], **how: Any) -> dict[str, list[dict[str, float
 
 
 def speed() -> None:
+    """Every peer in turn against the same nginx, round by round."""
     keep("speed", in_turn((OURS, FAST_HTTP_USER, K6, HEY)))
 
 
@@ -65,6 +67,7 @@ def where_each_goes() -> None:
 
 
 def truth_of(peer: Peer, users: int, core: int, server_core: int) -> dict[str, float]:
+    """What one peer says of a server that delays by a known amount, beside what that server knows."""
     port = free_port()
     server = [sys.executable, "-m", "benchmarks.truth_server", str(port), "--delay-ms", str(DELAY_MS)]
     load = Load(f"http://127.0.0.1:{port}", users=users, seconds=4.0, work_us=WORK_US)
@@ -85,6 +88,7 @@ def truth_of(peer: Peer, users: int, core: int, server_core: int) -> dict[str, f
 
 
 def truth() -> None:
+    """Every peer in turn against the server that knows, round by round."""
     mine, its = cores()
     peers = {OURS: 50, FAST_HTTP_USER: 50, K6: 50, HEY: 400}
     found: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
@@ -98,6 +102,7 @@ def truth() -> None:
 
 
 def idle() -> None:
+    """How much memory a worker takes whose users keep idle connections."""
     mine, its = cores()
     with web_server(its) as server:
         command = [sys.executable, "-m", "benchmarks.generator", "recorded", server.url, "--users", str(IDLE_USERS)]
@@ -110,11 +115,13 @@ def idle() -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def median(rounds: list[dict[str, float]], name: str) -> float:
+    """The median of one figure over the rounds."""
     return statistics.median(one[name] for one in rounds)
 
 
@@ -123,6 +130,7 @@ def slices_of(rounds: list[dict[str, float]]) -> list[Slice]:
 
 
 def speed_row(name: str, rounds: list[Slice]) -> list[str]:
+    """One generator as a row of the table."""
     us = median_us(rounds)
     return [
         name,
@@ -134,6 +142,7 @@ def speed_row(name: str, rounds: list[Slice]) -> list[str]:
 
 
 def speed_text(kept: dict[str, list[dict[str, float]]]) -> str:
+    """What was found of the speed, in words and a table."""
     found = {name: slices_of(rounds) for name, rounds in kept.items()}
     ratios = {peer: times_faster(found[OURS.name], found[peer.name]) for peer in (FAST_HTTP_USER, K6, HEY)}
     against = ", ".join(f"{ratio:.2f} × {peer.name}" for peer, ratio in ratios.items())
@@ -180,6 +189,7 @@ def microseconds_text(found: dict[str, dict[str, float]]) -> str:
 
 
 def truth_text(found: dict[str, list[dict[str, float]]]) -> str:
+    """What was found of the truth, in words and a table."""
     rows = [
         [
             name,
@@ -200,6 +210,7 @@ def truth_text(found: dict[str, list[dict[str, float]]]) -> str:
 
 
 def idle_text(found: dict[str, float]) -> str:
+    """What was found of idle users, in words."""
     return (
         f"### Idle users\n{IDLE_USERS:,} users of one worker, each with a keep-alive connection after one request: "
         f"{found['rss_mb']:,.0f} MiB resident ({found['count']:.0f} requests recorded).\n"
@@ -207,6 +218,7 @@ def idle_text(found: dict[str, float]) -> str:
 
 
 def write() -> None:
+    """Writes the section from all that is kept."""
     figures = json.loads(FIGURES.read_text())
     texts: dict[str, Callable[[Any], str]] = {
         "speed": speed_text,
@@ -230,6 +242,7 @@ MEASUREMENTS: dict[str, Callable[[], None]] = {
 
 
 def main(names: Sequence[str] = ()) -> None:
+    """Takes the measurements that are named, or all, and writes the section."""
     for name in names or MEASUREMENTS:
         if name not in MEASUREMENTS:
             sys.exit(f"there is no measurement {name!r}; there are: {', '.join(MEASUREMENTS)}")

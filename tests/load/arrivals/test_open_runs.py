@@ -9,6 +9,7 @@ from journal.columns import FrameColumns, read_columns
 from journal.outcomes import ARRIVALS, DROPPED_ARRIVALS, Kind, Outcome
 from journal.plan import Arrivals, ArrivalStage
 from journal.plan_shapes import Shape
+from journal.recorded_arrivals import pack
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, read_timeline
 from load.roster import LOST_AFTER_S
@@ -73,6 +74,21 @@ def test_two_workers_start_every_planned_arrival_once_and_record_response_times(
     assert (split["first"], split["workers"]) == (0, ["worker-0", "worker-1"])
     violated = {event["name"]: event["violated"] for event in events_of(run, EventKind.INVARIANT)}
     assert set(violated.values()) == {0}
+
+
+def test_recorded_arrivals_are_started_in_the_seconds_of_the_recording(target: Target, make_run, locusts: Locusts):
+    offsets_us = np.sort(np.random.default_rng(4).integers(0, 6_000_000, 60))
+    offsets_us = np.r_[offsets_us[offsets_us < 2_000_000], offsets_us[offsets_us >= 4_000_000]]  # a pause in between
+    recorded = Arrivals(process="recorded", recording=pack(offsets_us), max_in_flight=60, spawn_rate_per_s=60.0)
+    run = make_run(target.url, arrivals=recorded)
+    locusts.conducted(run, 2)
+    assert locusts.ended("master") == 0, locusts.log("master")
+    columns = read_columns(run.frames)
+    assert begun(columns) == due(columns, ARRIVALS).sum() == planned(run, columns).sum() == offsets_us.size > 30
+    assert due(columns, DROPPED_ARRIVALS).sum() == 0
+    begin_ns = events_of(run, EventKind.ARRIVALS)[0]["begin_ns"]
+    seconds = (begin_ns + offsets_us * 1000) // NS - columns.first_second
+    assert due(columns, ARRIVALS).tolist() == np.bincount(seconds, minlength=columns.users.size).tolist()
 
 
 def test_arrivals_that_find_no_user_are_dropped_and_counted(target: Target, make_run, locusts: Locusts):

@@ -138,6 +138,14 @@ def test_a_server_that_does_not_speak_tls_is_a_named_error_in_time(handle, error
             Connection(Origin.of(url), Limits(total_s=0.5)).exchange(GET)
 
 
+def test_opening_a_connection_has_a_time_of_its_own():
+    with serving(lambda server, plain: [plain.recv(4096) for _ in iter(lambda: plain.recv(1), b"")]) as server:
+        connection = Connection(Origin.of(server.url.replace("http", "https")), Limits(connect_s=0.2, total_s=60.0))
+        with pytest.raises(ConnectionNotOpened, match="no TLS handshake in time"):
+            connection.exchange(GET)
+        assert 200_000_000 <= connection.elapsed_ns < 20_000_000_000
+
+
 def test_a_file_of_authorities_that_is_none_is_named(tmp_path):
     with serving(lambda server, plain: plain.recv(1)) as server:
         missing = Origin.of(server.url.replace("http", "https"), ca_file=str(tmp_path / "nothing.pem"))
