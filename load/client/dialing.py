@@ -50,12 +50,17 @@ def dial(origin: Origin, reactor: Reactor, deadline_ns: int, sessions: dict[Orig
 
 
 def _first_that_answers(origin: Origin, reactor: Reactor, deadline_ns: int) -> Wire:
-    last = OSError(f"{origin.host} has no address")
-    for family, address in _addresses(origin, deadline_ns):
+    """Each address gets an equal part of what is left: one that says nothing must not use up the time of the others."""
+    last: Exception = OSError(f"{origin.host} has no address")
+    addresses = _addresses(origin, deadline_ns)
+    for number, (family, address) in enumerate(addresses):
+        now_ns = monotonic_ns()
         try:
-            return _open(family, address, reactor, deadline_ns)
-        except OSError as error:
+            return _open(family, address, reactor, now_ns + (deadline_ns - now_ns) // (len(addresses) - number))
+        except (OSError, TimedOut) as error:
             last = error
+    if isinstance(last, TimedOut):
+        raise last
     raise ConnectionNotOpened(f"no connection: {last}") from last
 
 

@@ -177,6 +177,21 @@ def test_of_several_addresses_the_first_that_takes_the_connection_is_used(monkey
         assert (asked, server.connections) == (["both.test"], 1)
 
 
+def test_an_address_that_says_nothing_leaves_time_for_the_next_one(monkeypatch):
+    with serving(always(answer())) as server, socket.socket() as deaf, socket.socket() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        waiting.connect(deaf.getsockname())  # there is room for one that nobody accepts, and for no more
+        both = [deaf.getsockname(), ("127.0.0.1", int(server.url.rpartition(":")[2]))]
+        found = [(socket.AF_INET, 0, 0, "", address) for address in both]
+        monkeypatch.setattr(dialing.resolving, "getaddrinfo", lambda *_, **__: found)
+        connection = Connection(Origin.of("http://both.test"), Limits(connect_s=1.0, total_s=20.0))
+        assert ending(connection) is None
+        assert connection.elapsed_ns >= 500_000_000
+        monkeypatch.setattr(dialing.resolving, "getaddrinfo", lambda *_, **__: found[:1])
+        assert ending(Connection(Origin.of("http://deaf.test"), Limits(connect_s=0.2))) is ConnectionNotOpened
+
+
 def test_an_announcing_answer_is_not_the_answer():
     announced = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
     with serving(once(announced + answer(b'{"b": 2}', status=201, headers="X-Last: yes\r\n"))) as server:
