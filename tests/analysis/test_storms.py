@@ -1,15 +1,18 @@
 """Storms in the judgement: reached, over, and who was left out; each as workers tell it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from analysis.evidence import load_evidence
-from analysis.judge import judge
+from analysis.judge import judge, judge_evidence
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
 from analysis.verdict import FaultResult, Verdict
+from journal.failures import Failure
+from journal.outcomes import Endpoint, Kind, Outcome
 from journal.plan_storms import Storm
 from journal.records import from_json, to_json
 from journal.run_directory import RunDirectory
@@ -110,3 +113,24 @@ def test_reports_show_a_storm_beside_the_faults(synthetic) -> None:
 def test_a_mistold_number_is_no_number(stormy) -> None:
     kind, at_s, data = over(1)
     assert storm_of(stormy(begun(0), begun(1), over(0), (kind, at_s, {**data, "hit": "many", "back": True}))).state
+
+
+def test_a_cut_is_explained_by_the_storm_that_made_it_and_not_by_its_time(synthetic) -> None:
+    run = synthetic(kill_at_s=None, throttle_at_s=None, storms=(STORM,), extra_events=[begun(0), begun(1), over(0)])
+    evidence = load_evidence(run)
+    assert evidence.load is not None
+    endpoint = Endpoint(Kind.REQUEST, "auth", "GET /auth/me")
+    cuts = [
+        Failure.of(
+            endpoint,
+            Outcome.CUT,
+            at_ns=evidence.load.begin_ns + 20_010_000_000,
+            worker="worker-0",
+            detail=detail,
+            served_by="api-0@7",
+        )
+        for detail in (STORM.cut_detail, "connection broke: reset", "dropped by the storm S10")
+    ]
+    verdict = judge_evidence(replace(evidence, failures=tuple(cuts)))
+    assert [cut.detail for cut in storm_of(verdict).cut_requests] == [STORM.cut_detail]
+    assert [cut.detail for cut in verdict.accounts.unexplained_cuts] == [cut.detail for cut in cuts[1:]]
