@@ -22,8 +22,8 @@ from gameday.progress import Progress
 from journal.frames import Frame, encode
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
-from load.collector import Collector
-from load.reporter import Parcel
+from load.distributed.collector import Collector
+from load.distributed.reporter import Parcel
 
 SERIES, RATES = 20, (20, 200, 1_400)
 WORKERS, SECONDS = 20, 60

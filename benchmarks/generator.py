@@ -21,12 +21,12 @@ from journal.histogram import Histogram
 from journal.outcomes import Kind
 from journal.plan import Load, Plan, Stage
 from journal.profile import Profile
-from load.assignment import Assignment
+from load.distributed.assignment import Assignment
 from load.client.books import Events
 from load.client.response import Counts
 from load.client.user import HttpUser
 from load.context import RunContext, set_context
-from load.health import measure_loop_lag
+from load.health.monitor import measure_loop_lag
 from load.locust_stats import feed
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.machine import tool
 from benchmarks.readme import write_section
 from journal.profile import Profile
-from load.calibration import null_target
+from load.health.calibration import null_target
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder

@@ -31,7 +31,7 @@ from load.client.reactor import reactor
 from load.client.response import Counts, Response
 from load.client.session import HttpSession
 from load.client.stamps import SPACE, ask_for_stamps
-from load.clock import RunClock
+from load.distributed.clock import RunClock
 from load.recorder import Recorder
 
 LIMITS = Limits(connect_s=60.0, read_s=60.0, total_s=300.0)

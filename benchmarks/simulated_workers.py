@@ -21,9 +21,9 @@ from journal.environment import load_secret
 from journal.frames import EndpointSecond, Frame, encode
 from journal.outcomes import Endpoint
 from journal.readings import Reading
-from load.fence import master_keys
-from load.messages import ACK, ASSIGNMENT, CLOCK, COMMAND, HELLO, REPORT, RESULT
-from load.reporter import Parcel, Unacknowledged
+from load.distributed.fence import master_keys
+from load.distributed.messages import ACK, ASSIGNMENT, CLOCK, COMMAND, HELLO, REPORT, RESULT
+from load.distributed.reporter import Parcel, Unacknowledged
 
 HEARTBEAT_S, STATISTICS_S, CLOCK_S = 1.0, 3.0, 10.0
 

@@ -9,9 +9,9 @@ from journal.profile import with_planned_mix
 from journal.spool import Counts
 from load.accounts import Accounts
 from load.arrivals.open_model import OpenModel
-from load.assignment import Assignment
-from load.clock import RunClock
 from load.described.data import Data
+from load.distributed.assignment import Assignment
+from load.distributed.clock import RunClock
 from load.http import RUN_HEADER, Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder

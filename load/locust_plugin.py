@@ -25,12 +25,12 @@ from load import standalone
 from load.arrivals.weights import weigh_by_time
 from load.context import expect_context
 from load.described.user import add_described
-from load.dispatcher import Dispatcher
-from load.fence import fence_in
-from load.master import Master
-from load.metrics import Metrics
+from load.distributed.dispatcher import Dispatcher
+from load.distributed.fence import fence_in
+from load.distributed.master import Master
+from load.distributed.metrics import Metrics
+from load.distributed.worker import ORPHAN_LEAVES_WITHIN_S, Worker, spool_folder
 from load.mix import apply_mix, journeys_of, mix_of
-from load.worker import ORPHAN_LEAVES_WITHIN_S, Worker, spool_folder
 
 _LEAVE_WITHIN_S = 40.0
 

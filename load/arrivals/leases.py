@@ -14,8 +14,8 @@ import gevent
 from journal.arrival_schedule import ArrivalSchedule
 from journal.timeline import EventKind, Timeline
 from load.arrivals.split import Split, encode, shares_of
-from load.messages import LEASE, Send
-from load.roster import Member, Roster
+from load.distributed.messages import LEASE, Send
+from load.distributed.roster import Member, Roster
 
 LEASE_NS = 4_000_000_000
 RENEW_EVERY_S = 0.5

@@ -6,8 +6,8 @@ import gevent
 from gevent import Greenlet
 
 from journal.timeline import EventKind, Timeline
-from load.messages import LOAD_BEGAN, STORM_HEARD, Send
-from load.roster import Roster
+from load.distributed.messages import LOAD_BEGAN, STORM_HEARD, Send
+from load.distributed.roster import Roster
 
 _SAY_EVERY_S = 0.5
 

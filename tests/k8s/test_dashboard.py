@@ -13,8 +13,8 @@ import yaml
 from gameday.alert_rules import alert_rules
 from journal.plan import Slo
 from journal.run_directory import RunDirectory
-from load.collector import Collector
-from load.metrics import Metrics
+from load.distributed.collector import Collector
+from load.distributed.metrics import Metrics
 from tests.k8s.manifests import K8S
 
 DASHBOARD = json.loads((K8S / "components" / "grafana" / "gameday.json").read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ import pytest
 from journal.errors import TargetUnreachable
 from journal.plan import Load, Plan, Stage
 from journal.profile import Profile
-from load.assignment import Assignment
 from load.context import RunContext
+from load.distributed.assignment import Assignment
 from load.invariants import SUMMARY, SupplyCheck, TaskCheck
 from load.tasks import Task
 from tests.load.hostile import HostileServer, answer, serving

@@ -13,8 +13,8 @@ from journal.plan import Arrivals, ArrivalStage
 from journal.timeline import EventKind, Timeline, read_timeline
 from load.arrivals.leases import LEASE_NS, Leases
 from load.arrivals.split import decode, mine
-from load.messages import LEASE
-from load.roster import LOST_AFTER_S, Roster
+from load.distributed.messages import LEASE
+from load.distributed.roster import LOST_AFTER_S, Roster
 
 NS = 1_000_000_000
 T0_S = 1_700_000_000

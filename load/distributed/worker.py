@@ -21,18 +21,12 @@ from journal.readings import Reading
 from journal.spool import ALIVE_NS, Counts, Spool
 from load import invariants
 from load.arrivals.open_model import OpenModel
-from load.assignment import Assignment
-from load.calibration import calibrate
 from load.client import stamps
-from load.clock import Correction, RunClock
 from load.context import RunContext, set_context
 from load.described.user import add_described
-from load.expectation import expected_per_s, warning
-from load.forecast import forecasts
-from load.health import ProcessWatch, measure_loop_lag
-from load.locust_stats import RequestEvent, feed, somebody_listens
-from load.logbook import Invariant
-from load.messages import (
+from load.distributed.assignment import Assignment
+from load.distributed.clock import Correction, RunClock
+from load.distributed.messages import (
     ACK,
     ASSIGNMENT,
     CLOCK,
@@ -51,8 +45,14 @@ from load.messages import (
     Command,
     Send,
 )
+from load.distributed.reporter import Reporter
+from load.expectation import expected_per_s, warning
+from load.forecast import forecasts
+from load.health.calibration import calibrate
+from load.health.monitor import ProcessWatch, measure_loop_lag
+from load.locust_stats import RequestEvent, feed, somebody_listens
+from load.logbook import Invariant
 from load.mix import any_signs_up, journeys_of
-from load.reporter import Reporter
 from load.storms.worker import Storms
 
 HELLO_EVERY_S = 0.5

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from load.cgroups import ControlGroups
+from load.health.cgroups import ControlGroups
 from tests.load.control_group import group_of
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -118,7 +118,7 @@ def test_this_machine_allows_this_process_something() -> None:
 
 def test_a_narrower_affinity_of_this_process_is_seen() -> None:
     program = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
-    program += "from load.cgroups import ControlGroups; print(ControlGroups().read().cores)"
+    program += "from load.health.cgroups import ControlGroups; print(ControlGroups().read().cores)"
     done = subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True, text=True)
     assert float(done.stdout) <= 1
 
@@ -126,7 +126,7 @@ def test_a_narrower_affinity_of_this_process_is_seen() -> None:
 BUSY_IN_A_GROUP = """
 import sys, time
 open(sys.argv[1], "w").write("0")
-from load.cgroups import ControlGroups
+from load.health.cgroups import ControlGroups
 groups, ends_s = ControlGroups(), time.monotonic() + 20
 while not (found := groups.read()).throttled_periods and time.monotonic() < ends_s:
     sum(range(10_000))

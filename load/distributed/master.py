@@ -24,14 +24,12 @@ from journal.plan import Arrivals
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
 from load.arrivals.leases import Leases
-from load.assignment import Assignment
-from load.collector import Collector
 from load.described.data import rows_of, share_of
-from load.dispatcher import Dispatcher, Goal
-from load.fence import DOORMAN
-from load.health import ProcessWatch
-from load.locust_stats import forget_past
-from load.messages import (
+from load.distributed.assignment import Assignment
+from load.distributed.collector import Collector
+from load.distributed.dispatcher import Dispatcher, Goal
+from load.distributed.fence import DOORMAN
+from load.distributed.messages import (
     ACK,
     ASSIGNMENT,
     CLOCK,
@@ -46,9 +44,11 @@ from load.messages import (
     Command,
     Send,
 )
-from load.reporter import Parcel
-from load.roster import Member, Roster
-from load.schedule import Want, phase_at, turning_points_s, wanted
+from load.distributed.reporter import Parcel
+from load.distributed.roster import Member, Roster
+from load.distributed.schedule import Want, phase_at, turning_points_s, wanted
+from load.health.monitor import ProcessWatch
+from load.locust_stats import forget_past
 from load.storms.master import StormDesk
 
 WORKERS_WITHIN_S = 120.0

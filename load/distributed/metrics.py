@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from journal.errors import CommandError, Problem
 from journal.run_directory import RunDirectory
 from journal.timeline import Event, EventKind, FaultState, Phase, TimelineTail
-from load.collector import Collector, pulse
+from load.distributed.collector import Collector, pulse
 
 _IN_FORCE = {FaultState.INJECTED, FaultState.EFFECTIVE, FaultState.NO_EFFECT, FaultState.NOT_REVERTED}
 

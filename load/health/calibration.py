@@ -19,9 +19,9 @@ from journal.columns import FrameColumns, merge
 from journal.errors import HarnessDefect
 from journal.outcomes import Kind
 from journal.profile import Profile
-from load import null_server
-from load.cgroups import ControlGroups
-from load.health import measure_loop_lag
+from load.health import null_server
+from load.health.cgroups import ControlGroups
+from load.health.monitor import measure_loop_lag
 from load.http import Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder

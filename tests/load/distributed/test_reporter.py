@@ -8,11 +8,11 @@ from journal.failures import read_failures
 from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import read_readings
-from load.collector import Collector, Pulse, pulse
-from load.health import ProcessWatch
+from load.distributed.collector import Collector, Pulse, pulse
+from load.distributed.reporter import RESEND_AFTER_AT_MOST_S, RESEND_AFTER_S, Parcel, Reporter
+from load.health.monitor import ProcessWatch
 from load.logbook import Logbook
 from load.recorder import Recorder
-from load.reporter import RESEND_AFTER_AT_MOST_S, RESEND_AFTER_S, Parcel, Reporter
 
 ENDPOINT = Endpoint(Kind.REQUEST, "j", "GET /")
 

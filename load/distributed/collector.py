@@ -7,7 +7,7 @@ from journal.frames import Frame
 from journal.json_lines import JsonLines
 from journal.outcomes import Kind, Outcome
 from journal.run_directory import RunDirectory
-from load.reporter import Parcel
+from load.distributed.reporter import Parcel
 
 RECENT_S = 4
 

@@ -9,7 +9,7 @@ import psutil
 
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import Reading
-from load.cgroups import ControlGroups
+from load.health.cgroups import ControlGroups
 from load.recorder import Recorder
 
 LOOP_LAG = Endpoint(Kind.GENERATOR, "generator", "loop lag")

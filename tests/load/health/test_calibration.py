@@ -13,9 +13,9 @@ import pytest
 from journal.errors import HarnessDefect
 from journal.plan import Arrivals, ArrivalStage, Load, Plan, Stage, ThinkTime
 from journal.profile import Profile
-from load.calibration import FEWEST_REQUESTS, calibrate, null_target
 from load.expectation import expected_per_s, warning
-from load.null_server import ANSWER
+from load.health.calibration import FEWEST_REQUESTS, calibrate, null_target
+from load.health.null_server import ANSWER
 from tests.load.conftest import eventually
 from tests.load.control_group import group_of
 

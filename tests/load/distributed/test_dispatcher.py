@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from load.dispatcher import Dispatcher, Goal, Placement
+from load.distributed.dispatcher import Dispatcher, Goal, Placement
 
 
 @dataclass

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from journal.plan import Load, Stage
 from journal.plan_shapes import Shape
 from journal.timeline import Phase
-from load.schedule import Want, phase_at, turning_points_s, wanted
+from load.distributed.schedule import Want, phase_at, turning_points_s, wanted
 
 STAIRS = Load(
     stages=(

@@ -9,7 +9,7 @@ import zmq
 
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, read_timeline
-from load.fence import Doorman, master_keys, only_peer_that_left
+from load.distributed.fence import Doorman, master_keys, only_peer_that_left
 from tests.load.conftest import Locusts, Target, eventually
 
 SECRET = "a secret of the tests, long enough"

@@ -4,9 +4,9 @@ from prometheus_client import generate_latest
 from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.timeline import EventKind, FaultState, Phase, Timeline
-from load.collector import Collector, Pulse, pulse
-from load.metrics import Metrics
-from load.reporter import Parcel
+from load.distributed.collector import Collector, Pulse, pulse
+from load.distributed.metrics import Metrics
+from load.distributed.reporter import Parcel
 
 REQUEST = Endpoint(Kind.REQUEST, "j", "GET /")
 WORKFLOW = Endpoint(Kind.WORKFLOW, "j", "all of it")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from journal.columns import read_columns
 from journal.run_directory import RunDirectory
 from journal.timeline import Event, EventKind, read_timeline
-from load.clock import RunClock
+from load.distributed.clock import RunClock
 from tests.load.conftest import Locusts, Target, eventually
 
 NS = 1_000_000_000

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from journal.timeline import Timeline, read_timeline
-from load.messages import COMMAND, Command
-from load.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_SILENCE_S, Roster
+from load.distributed.messages import COMMAND, Command
+from load.distributed.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_SILENCE_S, Roster
 
 
 class Scene:

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 
 from journal.timeline import EventKind, Timeline
-from load.messages import COMMAND, Command, Send
+from load.distributed.messages import COMMAND, Command, Send
 
 LOST_AFTER_S = 6.0
 NOTABLE_SILENCE_S = 3.0  # workers report every second
