@@ -117,7 +117,7 @@ def completed(command: Sequence[str], folder: Path) -> tuple[int, str]:
     ) as process:
         try:
             printed, _ = process.communicate(timeout=ENDS_WITHIN_S)
-        except BaseException:
+        except BaseException:  # whatever it was, also an interruption: no search goes on without us
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=STOPS_WITHIN_S)
             raise
