@@ -16,7 +16,16 @@ from analysis.invariants import invariant_gates, invariant_results
 from analysis.judged_time import JudgedTime, judged_time
 from analysis.memory import memory_gates, memory_results
 from analysis.suspicion import find_suspicion
-from analysis.verdict import RESPONSE_TIME, SERVICE_TIME, GateResult, State, Verdict, worst
+from analysis.verdict import (
+    RESPONSE_TIME,
+    SERVICE_TIME,
+    GateResult,
+    InvariantResult,
+    MemoryResult,
+    State,
+    Verdict,
+    worst,
+)
 from analysis.verdict_line import Findings, reasons, verdict_line, would_change
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
@@ -51,12 +60,10 @@ def judge_evidence(evidence: Evidence) -> Verdict:
     time = judged_time(evidence, faults.touched, spoiled, hopeless=hopeless)
     accounts = balance(evidence, gaps, faults.unexplained_cuts)
     invariants, memory = invariant_results(evidence), memory_results(evidence)
-    required = evidence.manifest.plan.gates.required
     gates = (
         *_slo_gates(evidence, time),
         *_fault_gates(evidence, faults),
-        *invariant_gates(invariants, required="invariants" in required),
-        *memory_gates(memory, required="memory" in required),
+        *_state_gates(evidence, invariants, memory),
         accounts_gate(evidence, accounts),
         generator_gate(evidence, health),
         *([] if arrivals is None else [arrivals_gate(arrivals)]),
@@ -99,6 +106,14 @@ def _slo_gates(evidence: Evidence, time: JudgedTime) -> Iterator[GateResult]:
     required = evidence.manifest.plan.gates.required
     yield from latency_gates(evidence, time, required="latency" in required)
     yield availability_gate(evidence, time, required="availability" in required)
+
+
+def _state_gates(
+    evidence: Evidence, invariants: tuple[InvariantResult, ...], memory: tuple[MemoryResult, ...]
+) -> Iterator[GateResult]:
+    required = evidence.manifest.plan.gates.required
+    yield from invariant_gates(invariants, required="invariants" in required)
+    yield from memory_gates(memory, required="memory" in required)
 
 
 def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResult]:

@@ -54,10 +54,12 @@ def speed() -> None:
 
 
 def recorder() -> None:
+    """The price of the recorder: with it and without, in pairs of neighbouring slices."""
     keep("recorder", in_turn((OURS, UNRECORDED), turns=PAIR_TURNS, slice_s=PAIR_SLICE_S))
 
 
 def where_each_goes() -> None:
+    """What each layer below a request adds to its cost."""
     mine, its = cores()
     with web_server(its) as server:
         keep("microseconds", microseconds.measure(server, mine))
@@ -126,6 +128,7 @@ def median(rounds: list[dict[str, float]], name: str) -> float:
 
 
 def slices_of(rounds: list[dict[str, float]]) -> list[Slice]:
+    """What was kept, as slices again."""
     return [Slice(int(one["requests"]), one["lasted_s"], one["cpu_s"]) for one in rounds]
 
 
@@ -169,6 +172,7 @@ def _short_of_aim(our_us: float, ratio: float) -> str:
 
 
 def recorder_text(kept: dict[str, list[dict[str, float]]]) -> str:
+    """The price of the recorder, in words."""
     on, off = slices_of(kept[OURS.name]), slices_of(kept[UNRECORDED.name])
     costs = sorted(1 - without.us / recorded.us for recorded, without in zip(on, off, strict=True))
     return (
@@ -180,6 +184,7 @@ def recorder_text(kept: dict[str, list[dict[str, float]]]) -> str:
 
 
 def microseconds_text(found: dict[str, dict[str, float]]) -> str:
+    """Where each microsecond goes, as a table."""
     return (
         "### Where each microsecond goes\nThe same request, taken apart: each line is a generator that does what the "
         "line above does and this besides, and the figure is what it needs more, in µs of CPU time a request (medians "

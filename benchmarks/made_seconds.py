@@ -41,6 +41,7 @@ def _second_of_load(random: np.random.Generator, series: int, requests: int) -> 
 
 
 def path_of(number: int) -> str:
+    """The path template of one of the made series."""
     return f"/api/v1/resource-{number}"
 
 

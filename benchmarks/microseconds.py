@@ -67,6 +67,7 @@ RUNGS = (
 
 
 def command(module: str, kind: str, url: str) -> list[str]:
+    """How one rung is started as a process of its own."""
     return [sys.executable, "-m", f"benchmarks.{module}", kind, url, "--seconds", "600"]
 
 
@@ -79,6 +80,7 @@ def measure(server: WebServer, core: int) -> dict[str, dict[str, float]]:
 
 
 def rows(found: dict[str, dict[str, float]]) -> list[list[str]]:
+    """The table: each rung by what it adds to the one below, in µs."""
     below_us, made = 0.0, []
     for rung in RUNGS:
         whole_us = found["rungs"][rung.name]

@@ -48,6 +48,7 @@ def _counter(file: str, group: str, name: str) -> int:
 
 
 def traffic(url: str, method: str, request: dict[str, Any]) -> Traffic:
+    """Bytes and packets of one request and its answer, by the counters of the loopback device."""
     client = Client(url, Profile(name="network"), {RUN_HEADER: "0123abcd"})
     session = Session(client, Logbook(Recorder("worker-0", (200_000,))), "network")
     session.call(method, "/api/v1/mcp/status/0123456789", **request)  # the connection is there now

@@ -52,6 +52,7 @@ class NoBook:
 
 
 def encoder(url: str) -> Encoder:
+    """What makes requests to this address into bytes."""
     return Encoder(url, {}, verify_tls=True, ca_file="")
 
 
@@ -126,6 +127,7 @@ class Calls:
 
 
 def wire(url: str) -> None:
+    """A rung: bytes sent and received, nothing understood."""
     prepared = request_to(url)
     own = dial(prepared.place.origin, reactor(), time.monotonic_ns() + FAR_NS, {})
     deadline_ns = time.monotonic_ns() + FAR_NS
@@ -136,6 +138,7 @@ def wire(url: str) -> None:
 
 
 def connection(url: str) -> None:
+    """A rung: the answer is parsed, and the connection kept."""
     prepared = request_to(url)
     own = Connection(prepared.place.origin, LIMITS)
     while True:
@@ -143,6 +146,7 @@ def connection(url: str) -> None:
 
 
 def session(url: str) -> None:
+    """A rung: `client.get` with its headers and cookies, unrecorded."""
     own = HttpSession(encoder(url), LIMITS, NoBook())
     while True:
         own.get("/item")
@@ -155,6 +159,7 @@ USERS: dict[str, Callable[[str], None]] = {"wire": wire, "connection": connectio
 
 
 def answer_of(url: str) -> bytes:
+    """One answer of the server, as it came."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as asking:
         asking.sendall(request_to(url).whole)
@@ -162,10 +167,12 @@ def answer_of(url: str) -> bytes:
 
 
 def us(step: Callable[[], object]) -> float:
+    """The time of one step in µs: the least of the repeats."""
     return 1e6 * min(timeit.repeat(step, number=CALLS, repeat=REPEATS)) / CALLS
 
 
 def parsing(answer: bytes) -> float:
+    """The answer parsed, in µs."""
     parser = Parsing(LIMITS)
 
     def step() -> bytes:
@@ -200,6 +207,7 @@ def switches() -> float:
 
 
 def recording() -> float:
+    """A good answer recorded, in µs."""
     recorder = Recorder("w", (200_000,), RunClock().time)
     series = recorder.series(Endpoint(Kind.REQUEST, "j", "GET /item"))
 
@@ -212,6 +220,7 @@ def recording() -> float:
 
 
 def sealing() -> float:
+    """The share of one request in the sealing of its second, in µs."""
     clock_s = [1_000.0]
     recorder = Recorder("w", (200_000,), lambda: clock_s[0])
     series = recorder.series(Endpoint(Kind.REQUEST, "j", "GET /item"))
@@ -225,6 +234,7 @@ def sealing() -> float:
 
 
 def parts_of(url: str) -> dict[str, float]:
+    """What single steps take by themselves, in µs."""
     answer = answer_of(url)
     calls = Calls(url, 50)
     calls.run(time.monotonic() + 2.0)

@@ -85,6 +85,7 @@ def _slice(run: subprocess.Popen[str], server: WebServer, slice_s: float) -> Sli
 
 
 def median_us(rounds: Sequence[Slice]) -> float:
+    """The median of the µs of CPU time a request."""
     return statistics.median(one.us for one in rounds)
 
 
