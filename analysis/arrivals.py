@@ -10,7 +10,8 @@ import numpy as np
 from analysis.evidence import NS, Counts, Evidence, Mask
 from analysis.verdict import ArrivalAccounts, Estimate, GateResult, State, anchor
 from analysis.words import counted, percent
-from journal.arrival_schedule import ArrivalSchedule
+from journal.arrival_schedule import ArrivalSchedule, level_schedule
+from journal.capacity import Search
 from journal.outcomes import ARRIVALS, DROPPED_ARRIVALS, LATE_ARRIVALS, Endpoint, Outcome
 from journal.timeline import EventKind, Phase
 
@@ -45,13 +46,44 @@ def arrival_counts(evidence: Evidence) -> ArrivalCounts | None:
         return None
     columns = evidence.columns
     end_ns = min(begin_ns + round(arrivals.curve.duration_s * NS), _drain_ns(evidence))
-    schedule = ArrivalSchedule(arrivals, evidence.manifest.plan.seed)
+    if evidence.manifest.capacity is not None:
+        planned = _planned_by_levels(evidence, evidence.manifest.capacity)
+    else:
+        schedule = ArrivalSchedule(arrivals, evidence.manifest.plan.seed)
+        planned = schedule.per_second(begin_ns, columns.first_second, columns.users.size, end_ns)
     return ArrivalCounts(
-        planned=schedule.per_second(begin_ns, columns.first_second, columns.users.size, end_ns),
+        planned=planned,
         handed=_due(evidence, ARRIVALS),
         dropped=_due(evidence, DROPPED_ARRIVALS),
         late=_due(evidence, LATE_ARRIVALS),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LevelBegun:
+    """A level of a search: so many arrivals a second from `begin_ns` on."""
+
+    level: int
+    rate_per_s: float
+    begin_ns: int
+
+
+def levels_begun(evidence: Evidence) -> list[LevelBegun]:
+    """The levels of a search in arrivals, in order."""
+    told = (event.data for event in evidence.events_of(EventKind.ARRIVALS) if "level" in event.data)
+    found = [LevelBegun(int(data["level"]), float(data["rate_per_s"]), int(data["begin_ns"])) for data in told]
+    return sorted(set(found), key=lambda one: one.begin_ns)
+
+
+def _planned_by_levels(evidence: Evidence, search: Search) -> Counts:
+    """Of each level up to the begin of the next one, with the pause before that, in which nothing is judged."""
+    columns, begun = evidence.columns, levels_begun(evidence)
+    planned = np.zeros(columns.users.size, dtype=np.int64)
+    ends_ns = [*(one.begin_ns for one in begun[1:]), _drain_ns(evidence)]
+    for one, end_ns in zip(begun, ends_ns, strict=True):
+        schedule = level_schedule(evidence.manifest.plan, search, one.level, one.rate_per_s)
+        planned += schedule.per_second(one.begin_ns, columns.first_second, columns.users.size, end_ns)
+    return planned
 
 
 def _begin_ns(evidence: Evidence) -> int | None:
@@ -96,11 +128,16 @@ def arrival_accounts(evidence: Evidence, counts: ArrivalCounts | None, touched: 
     )
 
 
+def short_of(arrivals: ArrivalAccounts) -> bool:
+    """Whether fewer arrivals were started than planned, beyond the few that may be missing."""
+    return arrivals.unstarted_share > MOST_UNSTARTED
+
+
 def off_schedule(arrivals: ArrivalAccounts | None) -> str:
     """Why the generator did not keep the schedule; empty when it did."""
     if arrivals is None:
         return ""
-    if arrivals.unstarted_share > MOST_UNSTARTED:
+    if short_of(arrivals):
         share = percent(arrivals.unstarted_share)
         return (
             f"generator could not keep the schedule: {share} % of {counted(arrivals.judged, 'arrival')} were not "

@@ -124,8 +124,16 @@ def worker(master: str) -> None:
 @out_option
 @click.option("--seed", type=click.IntRange(min=0), help="Replaces the plan's seed.")
 @click.option("--defect", "defects", multiple=True, help="Plants a defect in the embedded target; see the documents.")
-@click.option("--start", type=click.IntRange(min=1), help="Users of the first level (default: the plan's first stage).")
-@click.option("--most", type=click.IntRange(min=1), help="Never more users than this (default: the profile's limit).")
+@click.option(
+    "--start",
+    type=click.IntRange(min=1),
+    help="The first level, in users or arrivals/s (default: the plan's first stage).",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    help="Never more than this (default: the profile's limit; of arrivals/s, what the plan's max_in_flight carries).",
+)
 @click.option(
     "--resolution",
     type=click.FloatRange(0.01, 1),
@@ -138,7 +146,9 @@ def worker(master: str) -> None:
 @click.option(
     "--max-duration", "max_duration_s", type=click.FloatRange(10, 86400), default=1800, show_default=True, metavar="S"
 )
-@click.option("--at-least", type=click.IntRange(min=1), help="Exit 1 when it carries fewer users than this.")
+@click.option(
+    "--at-least", type=click.IntRange(min=1), help="Exit 1 when it carries fewer users, or arrivals/s, than this."
+)
 @click.option("--with-fault", "experiment", metavar="EXPERIMENT", help="Search again while its fault is held.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A value of that experiment.")
 def capacity(
@@ -151,9 +161,10 @@ def capacity(
     defects: tuple[str, ...],
     **wishes: Any,
 ) -> ExitCode:
-    """Finds how many users the target carries within its SLO, as an interval.
+    """Finds how many users the target carries within its SLO, or arrivals per second, as an interval.
 
-    PLAN gives journeys, think time and SLO; its stages only say where to begin.
+    PLAN gives journeys, think time and SLO; its stages only say where to begin. A plan with load.arrivals is searched
+    in arrivals per second.
     """
     overrides = Overrides(state_file=state_file, seed=seed, defects=defects)
     job = capacity_job(plan, profile, overrides, Wishes(**wishes), out)

@@ -89,7 +89,11 @@ class FaultProgress:
 
 @dataclass
 class Progress:
-    """The run so far; `refresh` reads what has been added."""
+    """The run so far; `refresh` reads what has been added.
+
+    `under_way`: what arrived in the last second, and requests without an answer at its end, by worker. `level`: the
+    newest of a search in arrivals whose moments were shared out, with its begin.
+    """
 
     run: RunDirectory
     slo: Slo
@@ -100,6 +104,9 @@ class Progress:
     journeys: dict[str, Tally] = field(default_factory=dict)
     seconds: dict[int, Second] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
+    under_way: dict[str, int] = field(default_factory=dict)
+    level: int = -1
+    level_began_ns: int = 0
     arrivals: Arrived | None = None
     lag: Histogram = field(default_factory=Histogram)
     faults: dict[str, FaultProgress] = field(default_factory=dict)
@@ -127,6 +134,8 @@ class Progress:
             self.users_planned = int(event.data["users"])
         elif event.kind is EventKind.FAULT:
             self._take_fault(event)
+        elif event.kind is EventKind.ARRIVALS and "level" in event.data:
+            self.level, self.level_began_ns = int(event.data["level"]), int(event.data["begin_ns"])
         message = describe(event)
         if message:
             self.messages.append((event.at_ns, message))
@@ -144,6 +153,7 @@ class Progress:
     def _take_frames(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             self.users[frame.worker] = frame.users
+            self.under_way[frame.worker] = _under_way(frame)
             for endpoint, seen in frame.endpoints.items():
                 if endpoint in _OF_ARRIVALS:
                     self.arrivals = self.arrivals or Arrived()
@@ -180,6 +190,12 @@ class Progress:
         return self.phase is Phase.LOAD and self.load_began_ns is not None and second * 10**9 >= self.load_began_ns
 
 
+def _under_way(frame: Frame) -> int:
+    requests = (seen.in_flight for endpoint, seen in frame.endpoints.items() if endpoint.kind is Kind.REQUEST)
+    arrivals = (seen.started for endpoint, seen in frame.endpoints.items() if endpoint in (ARRIVALS, DROPPED_ARRIVALS))
+    return sum(requests) + sum(arrivals)
+
+
 def describe(event: Event) -> str:
     """One line for people about an event; empty for those that are no news."""
     data = defaultdict(str, event.data)
@@ -187,6 +203,8 @@ def describe(event: Event) -> str:
         return f"{data['fault_id']} {data['fault'] or data['experiment']} {data['state']} {data['target']}".rstrip()
     if event.kind is EventKind.INVARIANT and not data["violated"]:
         return ""
+    if event.kind is EventKind.LEVEL:
+        data["size"] = f"{data['users']} users" if "users" in data else f"{data['arrivals_per_s']} arrivals/s"
     return _SENTENCES.get(event.kind, "").format_map(data).rstrip()
 
 
@@ -196,7 +214,7 @@ _SENTENCES = {
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
     EventKind.STORM: "{storm_id} {storm} {state} on {worker}",
-    EventKind.LEVEL: "{users} users {state} {result} {reason}",
+    EventKind.LEVEL: "{size} {state} {result} {reason}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
     EventKind.WARNING: "warning: {message}",

@@ -9,13 +9,14 @@ numpy keeps the same in all its versions.
 import bisect
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from journal.plan import Arrivals
+from journal.capacity import Search
+from journal.plan import Arrivals, ArrivalStage, Plan
 from journal.plan_shapes import Curve, Times
 from journal.recorded_arrivals import offsets_s_of
 
@@ -149,9 +150,18 @@ class ArrivalSchedule:
         counts = np.zeros(seconds, dtype=np.int64)
         for block in self.blocks():
             at_ns = begin_ns + block.at_ns
+            if at_ns[0] >= end_ns:
+                break
             second = at_ns[at_ns < end_ns] // _NS - first_second
             counts += np.bincount(second[(second >= 0) & (second < seconds)], minlength=seconds)
         return counts
+
+
+def level_schedule(plan: Plan, search: Search, level: int, rate_per_s: float) -> ArrivalSchedule:
+    """The arrivals of one level of a search, by the process of the plan; each level has random numbers of its own."""
+    assert plan.load.arrivals is not None, "only a search in arrivals has them"
+    stage = ArrivalStage(rate_per_s=rate_per_s, duration_s=search.longest_level_s)
+    return ArrivalSchedule(replace(plan.load.arrivals, stages=(stage,)), plan.seed + level)
 
 
 def pacer_of(arrivals: Arrivals, seed: int) -> Pacer:

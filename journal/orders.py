@@ -1,4 +1,4 @@
-"""Orders from the conductor to the Locust master while the load runs: how many users it shall go to next."""
+"""Orders from the conductor to the Locust master while the load runs: what level it shall go to next."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,15 @@ from journal.records import parsed, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """So many users from now on, approached at this rate; `level` counts the orders of a run from 0."""
+    """So many users from now on, approached at this rate; `level` counts the levels of a run from 0.
+
+    Of an open model, whose users wait for arrivals, so many of these a second instead; at 0 they pause.
+    """
 
     level: int
     users: int
     spawn_rate_per_s: float
+    arrivals_per_s: float | None = None
 
 
 class Orders:

@@ -30,7 +30,8 @@ class RunContext:
         self.profile = assignment.profile
         threshold_us = assignment.plan.slo.threshold_us
         self.logbook = Logbook(Recorder(assignment.worker, (threshold_us,), self.clock.time, tally))
-        self.open_model = OpenModel(self.plan, self.logbook.recorder) if self.plan.load.arrivals else None
+        is_open = self.plan.load.arrivals is not None
+        self.open_model = OpenModel(self.plan, self.logbook.recorder, assignment.capacity) if is_open else None
         self.accounts = Accounts(f"{assignment.run_id}-{assignment.worker}", self.connect)
         self.tasks = AcceptedTasks(retention_s=assignment.profile.task_retention_s)
         self.secrets = Secrets(assignment.profile)

@@ -7,7 +7,7 @@ from analysis.accounts import accounts_gate, balance
 from analysis.capacity.level import LevelState, Visit, judge_level
 from analysis.capacity.result import Capacity, CapacityResult
 from analysis.capacity.search import Rules, Seen, bracket, next_level
-from analysis.capacity.usl import fit
+from analysis.capacity.usl import Usl, fit
 from analysis.capacity.words import headline
 from analysis.cuts import attributed_cuts
 from analysis.evidence import Evidence, Window, load_evidence
@@ -16,7 +16,7 @@ from analysis.gaps import find_gaps
 from analysis.invariants import invariant_results
 from analysis.verdict import InvariantResult, State
 from analysis.words import counted
-from journal.capacity import Search
+from journal.capacity import USERS, Search
 from journal.exit_codes import ExitCode, gravest
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind
@@ -37,7 +37,8 @@ def measured_levels(evidence: Evidence) -> Iterator[Measured]:
         data = event.data
         if data.get("state") == "measured":
             window = Window(int(data["begin_ns"]), int(data["end_ns"]))
-            yield Measured(int(data["users"]), window, str(data.get("fault_id") or ""))
+            n = int(data["users"] if "users" in data else data["arrivals_per_s"])
+            yield Measured(n, window, str(data.get("fault_id") or ""))
 
 
 def rules_of(search: Search) -> Rules:
@@ -97,7 +98,6 @@ def capacity_at(search: Search, fault: str, visits: Sequence[Visit]) -> Capacity
     """The answer of one search after these visits."""
     seen = _seen(visits)
     stands = bracket(rules_of(search), seen)
-    fit_visits = [visit for visit in visits if visit.state != LevelState.UNFIT]
     return Capacity(
         fault=fault,
         passes=stands.passes,
@@ -108,8 +108,16 @@ def capacity_at(search: Search, fault: str, visits: Sequence[Visit]) -> Capacity
         limit=stands.limit,
         open=stands.open,
         visits=tuple(visits),
-        usl=fit([visit.users for visit in fit_visits], [visit.rate_per_s for visit in fit_visits]),
+        usl=_law(search, visits),
+        unit=search.unit,
     )
+
+
+def _law(search: Search, visits: Sequence[Visit]) -> Usl:
+    if search.unit != USERS:
+        return Usl(why_not="it is about users who wait for their answers, and arrivals do not")
+    fit_visits = [visit for visit in visits if visit.state != LevelState.UNFIT]
+    return fit([visit.users for visit in fit_visits], [visit.rate_per_s for visit in fit_visits])
 
 
 def _seen(visits: Sequence[Visit]) -> list[Seen]:
@@ -136,9 +144,9 @@ def _reasons(
 
 def _aimed(search: Search, capacities: tuple[Capacity, ...]) -> tuple[ExitCode, str]:
     """Whether what was asked for is known: that the target carries at least so many, or else how many it carries."""
-    healthy = capacities[0]
+    healthy, per_s = capacities[0], "" if search.unit == USERS else f" {search.unit}"
     if search.at_least is None:
         return (ExitCode.PASS if all(found.found for found in capacities) else ExitCode.INCONCLUSIVE), ""
     if healthy.fails is not None and healthy.fails <= search.at_least and healthy.found:
-        return ExitCode.FAIL, f"It does not carry {search.at_least}."
+        return ExitCode.FAIL, f"It does not carry {search.at_least}{per_s}."
     return (ExitCode.PASS if healthy.passes >= search.at_least else ExitCode.INCONCLUSIVE), ""

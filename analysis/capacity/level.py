@@ -1,4 +1,4 @@
-"""Judges one level: did the target keep its SLO with so many users, and was it really so many?"""
+"""Judges one level: did the target keep its SLO with so many users, or arrivals, and was it really so many?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from analysis.arrivals import MOST_LATE, arrival_accounts, arrival_counts, levels_begun, off_schedule, short_of
 from analysis.evidence import Counts, Evidence, Mask, Window
 from analysis.figures import good_share
 from analysis.generator import generator_health, left_out
@@ -13,7 +14,7 @@ from analysis.intervals import CONFIDENCE, ShareInterval, share_interval
 from analysis.littles_law import unexplained_share
 from analysis.slo import decide, samples_needed
 from analysis.suspicion import find_suspicion
-from analysis.verdict import Estimate, State
+from analysis.verdict import ArrivalAccounts, Estimate, State
 from analysis.words import bounds, decimals_for, percent
 from journal.capacity import LOOKS
 from journal.outcomes import Kind
@@ -38,11 +39,12 @@ class LevelState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """One visit to a level: `n` users, measured for `seconds` from `begin_s` on (since the load began).
+    """One visit to the level of `n` users, or arrivals/s: `seconds` from `begin_s` on (since the load began).
 
     Of these seconds the few that the generator spoiled are left out, as in every run. `good_share` and `p95_ms` are of
     all requests; `subject` with `subject_share` is what decided, the endpoint nearest to its limit or farthest beyond
-    it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see `analysis.littles_law`.
+    it. The bounds of shares hold at `LEVEL_CONFIDENCE`. `unexplained`: see `analysis.littles_law`. Of arrivals
+    `unstarted` and `late` are the shares that no user took, and that began late.
     """
 
     n: int
@@ -58,6 +60,8 @@ class Visit:
     subject: str
     subject_share: Estimate
     unexplained: float | None = None
+    unstarted: float | None = None
+    late: float | None = None
 
     @property
     def drowned(self) -> bool:
@@ -86,7 +90,7 @@ class _Subject:
 
 
 def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") -> Visit:
-    """The visit to the level of `n` users that was measured in `window`, with the fault `fault_id` held, if any."""
+    """The visit to the level `n` that was measured in `window`, with the fault `fault_id` held, if any."""
     seen = replace(evidence, load=window)
     suspicion = find_suspicion(seen)
     health = generator_health(seen, suspicion)
@@ -94,9 +98,11 @@ def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") 
     rows = seen.rows(Kind.REQUEST)
     subjects = list(_subjects(seen, rows, within))
     state, decisive = _decided(subjects)
+    arrivals = arrival_accounts(seen, arrival_counts(seen), ~within)
     doubt = health.reason if health.suspect else _doubt(seen, window, n, fault_id)
+    doubt = doubt or _doubt_about_arrivals(seen, window, n, arrivals, state)
     pool, seconds = subjects[0], int(np.count_nonzero(within))
-    times = seen.columns.histogram(rows, within=within)
+    times = seen.columns.histogram(rows, name=seen.histogram_of(Kind.REQUEST), within=within)
     known = len(times) > 0
     return Visit(
         n=n,
@@ -112,6 +118,8 @@ def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") 
         subject=decisive.name,
         subject_share=good_share(decisive.interval),
         unexplained=unexplained_share(seen),
+        unstarted=None if arrivals is None else arrivals.unstarted_share,
+        late=None if arrivals is None else arrivals.late_share,
     )
 
 
@@ -143,8 +151,8 @@ def _decided(subjects: list[_Subject]) -> tuple[LevelState, _Subject]:
 
 def _doubt(seen: Evidence, window: Window, n: int, fault_id: str) -> str:
     """Why this level says nothing about the target; empty when it does."""
-    users = seen.columns.users[seen.in_load]
-    if users.size == 0 or abs(float(users.mean()) - n) > _USERS_AWAY * n:
+    users, is_open = seen.columns.users[seen.in_load], seen.manifest.plan.load.arrivals is not None
+    if not is_open and (users.size == 0 or abs(float(users.mean()) - n) > _USERS_AWAY * n):
         return f"{float(users.mean()) if users.size else 0:.1f} users were there instead of {n}"
     unexplained = unexplained_share(seen)
     if unexplained is not None and abs(unexplained) > MOST_UNEXPLAINED:
@@ -155,6 +163,22 @@ def _doubt(seen: Evidence, window: Window, n: int, fault_id: str) -> str:
     if fault_id and not _held(seen.events, fault_id, window):
         return f"the fault {fault_id} was not in force all the time"
     return ""
+
+
+def _doubt_about_arrivals(
+    seen: Evidence, window: Window, n: int, arrivals: ArrivalAccounts | None, state: LevelState
+) -> str:
+    """Why an open level says nothing about the target; empty when it does, or the level is one of users.
+
+    What fails with fewer arrivals than were planned fails with all of them.
+    """
+    if seen.manifest.plan.load.arrivals is None:
+        return ""
+    begun = [one.rate_per_s for one in levels_begun(seen) if one.begin_ns <= window.begin_ns]
+    if arrivals is None or not arrivals.judged or not begun or begun[-1] != n:
+        return f"no {n} arrivals/s were planned while it was measured"
+    fails_anyway = state is LevelState.FAIL and short_of(arrivals) and arrivals.late_share <= MOST_LATE
+    return "" if fails_anyway else off_schedule(arrivals)
 
 
 def _held(events: tuple[Event, ...], fault_id: str, window: Window) -> bool:

@@ -74,18 +74,25 @@ def _row(found: Capacity, visit: Visit) -> _Row:
         sign=SIGNS[state],
         css=_CSS_CLASS.get(state, "open"),
         share=f"{percent(share.value)} %{known}" if share.value is not None else "–",
-        unexplained="–" if visit.unexplained is None else f"{significant(visit.unexplained * 100, 2)} %",
+        unexplained=_remainder(visit),
     )
 
 
+def _remainder(visit: Visit) -> str:
+    """Of the users' time what is not explained, of arrivals those that were not started."""
+    share = visit.unexplained if visit.unstarted is None else visit.unstarted
+    return "–" if share is None else f"{significant(share * 100, 2)} %"
+
+
 def _table(result: CapacityResult) -> DataTable:
-    of_visit = ("held", "users", "state", "begin s", "seconds", "rate per s", "mean ms", "p95 ms")
-    header = (*of_visit, "decided by", "share", "low", "high", "unexplained")
+    of_visit = ("held", result.search.unit, "state", "begin s", "seconds", "rate per s", "mean ms", "p95 ms")
+    header = (*of_visit, "decided by", "share", "low", "high", "unexplained", "not started", "late")
     rows = [
         (
             *(found.fault or "healthy", visit.n, visit.state, round(visit.begin_s, 1), visit.seconds),
             *(round(visit.rate_per_s, 3), visit.mean_ms, visit.p95_ms, visit.subject),
             *(visit.subject_share.value, visit.subject_share.low, visit.subject_share.high, visit.unexplained),
+            *(visit.unstarted, visit.late),
         )
         for found in result.capacities
         for visit in found.visits

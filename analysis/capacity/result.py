@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis.capacity.level import Visit
 from analysis.capacity.usl import Usl
 from analysis.verdict import Accounts, InvariantResult
-from journal.capacity import Search
+from journal.capacity import USERS, Search
 from journal.errors import Problem, RunDirectoryError
 from journal.exit_codes import ExitCode
 from journal.records import from_json, to_json
@@ -17,7 +17,7 @@ SCHEMA = "aia-gameday/capacity/1"
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """One search's answer: `passes` users are within the SLO, `fails` are not.
+    """One search's answer: `passes` users, or what else the `unit` says, are within the SLO, `fails` are not.
 
     `fault` "": nothing was broken meanwhile. `passes` 0: no level that was tried is within the SLO. `fails` None: none
     is beyond it; `limit` then says what ended the climb: "most", "generator", or "". `confirmed`: both ends were seen
@@ -35,6 +35,7 @@ class Capacity:
     open: tuple[int, ...]
     visits: tuple[Visit, ...]
     usl: Usl
+    unit: str = USERS
 
     @property
     def found(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from analysis.capacity.level import LevelState, Visit
 from analysis.capacity.result import Capacity, CapacityResult
 from analysis.words import bounds, percent
+from journal.capacity import USERS
 
 WIDTH = 80
 SIGNS = {LevelState.PASS: "✓", LevelState.FAIL: "✗", LevelState.OPEN: "?", LevelState.UNFIT: "!"}
@@ -36,11 +37,15 @@ def _table(capacity: Capacity) -> Iterator[str]:
     if not capacity.visits:
         return
     yield f" {'held: ' + capacity.fault if capacity.fault else 'healthy'}"
-    yield f"   {'users':>6} {'time':>6} {'rate /s':>8} {'p95 ms':>7}  in time, at least so many, at most"
+    yield f"   {_head(capacity):>6} {'time':>6} {'rate /s':>8} {'p95 ms':>7}  in time, at least so many, at most"
     for visit in sorted(capacity.visits, key=lambda visit: (visit.n, visit.begin_s)):
         row = _row(visit)
         yield row if len(row) <= WIDTH else f"{row[: WIDTH - 1]}…"
     yield from textwrap.wrap(usl_words(capacity), WIDTH, initial_indent="   ", subsequent_indent="   ")
+
+
+def _head(capacity: Capacity) -> str:
+    return "users" if capacity.unit == USERS else "arr./s"
 
 
 def _row(visit: Visit) -> str:

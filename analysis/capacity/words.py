@@ -1,6 +1,7 @@
 """A search's answer in words: the first line, and each capacity in one sentence."""
 
 from analysis.capacity.result import Capacity
+from journal.capacity import USERS
 from journal.exit_codes import ExitCode
 
 _SIGNS = {
@@ -34,11 +35,11 @@ def _answer(found: Capacity, *, begins: bool) -> str:
     if found.fails is None:
         if not found.passes:
             return "nothing is known yet" if not begins else "Nothing is known yet"
-        return f"{'At' if begins else 'at'} least {_users(found.passes)}; {_LIMITS[found.limit]}"
+        return f"{'At' if begins else 'at'} least {_many(found.passes, found.unit)}; {_limit(found)}"
     if not found.passes:
-        no = "Not even" if begins else "not even"
-        return f"{no} {_users(found.fails)} {'is' if found.fails == 1 else 'are'} within the SLO{_standing(found)}"
-    return f"{_users(found.passes)} are within the SLO, {found.fails} are not{_standing(found)}"
+        no, verb = "Not even" if begins else "not even", "is" if found.fails == 1 else "are"
+        return f"{no} {_many(found.fails, found.unit)} {verb} within the SLO{_standing(found)}"
+    return f"{_many(found.passes, found.unit)} are within the SLO, {found.fails} are not{_standing(found)}"
 
 
 def _standing(found: Capacity) -> str:
@@ -51,5 +52,11 @@ def _standing(found: Capacity) -> str:
     return f" ({'; '.join(parts)})"
 
 
-def _users(n: int) -> str:
-    return f"{n} user{'' if n == 1 else 's'}"
+def _limit(found: Capacity) -> str:
+    if found.limit == "generator" and found.unit != USERS:
+        return "the generator, or its pool of users (max_in_flight), was the limit, not the target"
+    return _LIMITS[found.limit]
+
+
+def _many(n: int, unit: str) -> str:
+    return f"{n} user" if n == 1 and unit == USERS else f"{n} {unit}"

@@ -11,11 +11,12 @@ from analysis.intervals import FEWEST_BATCHES
 from chaos.experiment import check_settings
 from gameday.capacity.pilot import CapacityPilot, longest_level_s
 from gameday.conductor import Job
+from gameday.forecast import describe_journeys, expected_in_flight, user_shares
 from gameday.inputs import check_together, default_directory, plan_and_profile, require_secrets
 from gameday.options import Overrides
-from journal.capacity import HeldFault, Search
+from journal.capacity import ARRIVALS_PER_S, USERS, HeldFault, Search
 from journal.errors import BadInput, CommandError, Problem
-from journal.plan import Plan, Stage
+from journal.plan import Arrivals, ArrivalStage, Load, Plan, Stage
 from journal.profile import Profile
 from journal.run_directory import make_run_directory
 
@@ -44,9 +45,10 @@ def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, 
         BadInput: with every problem of plan, profile and options.
     """
     found_plan, found_profile = plan_and_profile(plan, profile, overrides)
-    if not found_plan.load.stages:
-        remedy = "give it a stage of users, the first level"
-        raise CommandError([Problem("plan: load", "a search counts users, and the plan has arrivals", remedy)])
+    arrivals = found_plan.load.arrivals
+    if arrivals is not None and arrivals.process == "recorded":
+        what = "the moments of a recording are fixed, and a search varies their rate"
+        raise CommandError([Problem("plan: load.arrivals.process", what, "choose poisson or constant")])
     search = _search(found_plan, found_profile, wishes)
     searching = _searching(found_plan, search, found_profile.limits.max_users)
     problems = list(_problems(search, found_plan, found_profile, wishes))
@@ -68,29 +70,60 @@ def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, 
 
 
 def _search(plan: Plan, profile: Profile, wishes: Wishes) -> Search:
-    first = plan.load.stages[0]
+    arrivals = plan.load.arrivals
+    start, spawn_rate_per_s = _first(plan.load)
+    most = profile.limits.max_users if arrivals is None else _most_arrivals(plan, profile, arrivals, wishes)
     settings = [setting.partition("=") for setting in wishes.settings]
     held = HeldFault(experiment=wishes.experiment or "", configuration={key: value for key, _, value in settings})
     return Search(
-        start=wishes.start or first.users,
-        most=wishes.most or profile.limits.max_users,
+        start=wishes.start or start,
+        most=wishes.most or most,
         resolution=wishes.resolution,
         level_s=wishes.level_s,
         settle_s=wishes.settle_s,
         max_duration_s=wishes.max_duration_s,
-        spawn_rate_per_s=first.spawn_rate_per_s,
+        spawn_rate_per_s=spawn_rate_per_s,
         at_least=wishes.at_least,
         fault=held if wishes.experiment else None,
+        unit=USERS if arrivals is None else ARRIVALS_PER_S,
     )
+
+
+def _first(load: Load) -> tuple[int, float]:
+    """The first level that the plan has, and the rate at which its users come."""
+    if load.arrivals is None:
+        return load.stages[0].users, load.stages[0].spawn_rate_per_s
+    return max(1, round(load.arrivals.stages[0].rate_per_s)), load.arrivals.spawn_rate_per_s
+
+
+def _most_arrivals(plan: Plan, profile: Profile, arrivals: Arrivals, wishes: Wishes) -> int:
+    """The rate at which the passes take all users, or a user all requests that the target allows it, while healthy."""
+    journeys, mixed = describe_journeys(profile), user_shares(plan)
+    one = replace(
+        plan, load=replace(plan.load, arrivals=_at_rate(arrivals, 1.0, _duration_s(plan, wishes.max_duration_s)))
+    )
+    hour_s = min(3600.0, one.load.duration_s)
+    taken = [expected_in_flight(one, journeys) / arrivals.max_in_flight]
+    allowed = profile.limits.requests_per_hour_per_user
+    taken += [one_of.requests_per_user_per_s(one) * hour_s / allowed for one_of in journeys if one_of.name in mixed]
+    return max(1, int(1 / max([*taken, 1e-6])))
+
+
+def _duration_s(plan: Plan, max_duration_s: float) -> int:
+    return math.ceil(plan.load.warm_up_s + max_duration_s + _END_S)
+
+
+def _at_rate(arrivals: Arrivals, rate_per_s: float, duration_s: float) -> Arrivals:
+    return replace(arrivals, stages=(ArrivalStage(rate_per_s=rate_per_s, duration_s=duration_s),))
 
 
 def _problems(search: Search, plan: Plan, profile: Profile, wishes: Wishes) -> Iterator[Problem]:
     limit = profile.limits.max_users
-    if search.most > limit:
+    if search.unit == USERS and search.most > limit:
         remedy = "raise limits.max_users in the profile only if it may carry them"
         yield Problem("--most", f"{search.most} users are more than the {limit} that the profile allows", remedy)
     if search.start > search.most:
-        yield Problem("--start", f"{search.start} users are more than --most, {search.most}")
+        yield Problem("--start", f"{search.start} {search.unit} are more than --most, {search.most}")
     if search.level_s < FEWEST_BATCHES:
         yield Problem(
             "--level-s", f"{search.level_s} s are too short for an interval", f"give {FEWEST_BATCHES} or more"
@@ -125,8 +158,9 @@ def _fault_problems(experiment: str, settings: tuple[str, ...], profile: Profile
 
 def _searching(plan: Plan, search: Search, limit: int) -> Plan:
     """The plan with a load that leaves room for every level there may be, within what the profile allows."""
-    longest_s = plan.load.warm_up_s + search.max_duration_s + _END_S
-    stage = Stage(
-        users=min(search.most, limit), spawn_rate_per_s=search.spawn_rate_per_s, duration_s=math.ceil(longest_s)
-    )
+    duration_s = _duration_s(plan, search.max_duration_s)
+    if plan.load.arrivals is not None:
+        arrivals = _at_rate(plan.load.arrivals, float(search.most), duration_s)
+        return replace(plan, load=replace(plan.load, arrivals=arrivals))
+    stage = Stage(users=min(search.most, limit), spawn_rate_per_s=search.spawn_rate_per_s, duration_s=duration_s)
     return replace(plan, load=replace(plan.load, stages=(stage,)))

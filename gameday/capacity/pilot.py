@@ -18,7 +18,8 @@ from journal.orders import Order, Orders
 from journal.plan import PlannedFault
 from journal.timeline import EventKind, FaultState, Timeline
 
-_USERS_WITHIN_S = 30.0
+_THERE_WITHIN_S = 30.0
+_ANSWERED_WITHIN_S = 60.0
 _FRAMES_LATE_S = 4
 _EFFECT_WITHIN_S = 30.0
 _REVERTED_WITHIN_S = 30.0
@@ -47,6 +48,7 @@ class CapacityPilot:
     def __init__(self, job: Job, faults: FaultSchedule, timeline: Timeline) -> None:
         assert job.capacity is not None, "a pilot flies a search"
         self._search: Search = job.capacity
+        self._arrivals = job.plan.load.arrivals
         self._faults, self._timeline = faults, timeline
         self._measuring = Measuring(job.run)
         self._orders = Orders(job.run.orders)
@@ -88,16 +90,36 @@ class CapacityPilot:
 
     def _order(self, n: int) -> None:
         self._level += 1
-        self._orders.give(Order(level=self._level, users=n, spawn_rate_per_s=self._search.spawn_rate_per_s))
+        self._give(n)
+
+    def _give(self, n: int) -> None:
+        spawn_rate_per_s = self._search.spawn_rate_per_s
+        if self._arrivals is None:
+            order = Order(level=self._level, users=n, spawn_rate_per_s=spawn_rate_per_s)
+        else:
+            users = self._arrivals.max_in_flight
+            order = Order(level=self._level, users=users, spawn_rate_per_s=spawn_rate_per_s, arrivals_per_s=float(n))
+        self._orders.give(order)
+
+    def _change_to(self, n: int) -> Iterator[None]:
+        """What arrives faster than it is answered piles up: nothing arrives until that is gone."""
+        if self._arrivals is not None:
+            self._give(0)
+            yield from self._until(self._is_quiet, _ANSWERED_WITHIN_S)
+        self._order(n)
+
+    def _is_quiet(self) -> bool:
+        assert self._progress is not None
+        return not any(self._progress.under_way.values())
 
     def _visit(self, leg: _Leg, n: int) -> Iterator[None]:
         previous = leg.visits[-1] if leg.visits else None
         if self._airborne:
-            self._order(n)
+            yield from self._change_to(n)
         self._airborne = True
         self._tell(n, "approached")
-        spawn_s = n / self._search.spawn_rate_per_s
-        yield from self._until(lambda: self._users() == n, _USERS_WITHIN_S + spawn_s)
+        spawn_s = n / self._search.spawn_rate_per_s if self._arrivals is None else 0.0
+        yield from self._until(lambda: self._is_there(n), _THERE_WITHIN_S + spawn_s)
         fault_id = self._held_id(leg)
         if leg.fault is not None:
             yield from self._inject(leg.fault, fault_id)
@@ -120,11 +142,16 @@ class CapacityPilot:
             yield from self._until(lambda: not self._faults.runs(fault_id), _REVERTED_WITHIN_S)
 
     def _tell(self, n: int, state: str, **more: Any) -> None:
-        self._timeline.write(EventKind.LEVEL, level=self._level, users=n, state=state, **more)
+        size = {"users" if self._arrivals is None else "arrivals_per_s": n}
+        self._timeline.write(EventKind.LEVEL, level=self._level, **size, state=state, **more)
 
-    def _users(self) -> int:
-        assert self._progress is not None
-        return sum(self._progress.users.values())
+    def _is_there(self, n: int) -> bool:
+        """Whether there are so many users, or the schedule of the level has begun."""
+        progress = self._progress
+        assert progress is not None
+        if self._arrivals is None:
+            return sum(progress.users.values()) == n
+        return progress.level == self._level and time.time_ns() >= progress.level_began_ns
 
     @staticmethod
     def _until(there: Callable[[], bool], within_s: float) -> Iterator[None]:

@@ -6,8 +6,8 @@ lost worker was granted and did not start is missing, and counted as such by the
 """
 
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 import gevent
 
@@ -25,7 +25,10 @@ _NEARLY_S = 1e-6  # the schedule rounds its moments to ns
 
 
 class Leases:
-    """Grants of one run; `begin` starts the schedule, `renew` is to be called every half second until its end."""
+    """Grants of one schedule; `begin` starts it, `renew` is to be called every half second until its end.
+
+    `about`: what leases and timeline tell of the schedule beside that, where there is more than one in a run.
+    """
 
     def __init__(
         self,
@@ -33,13 +36,16 @@ class Leases:
         roster: Roster,
         send: Send,
         timeline: Timeline,
+        *,
         clock_ns: Callable[[], int] = time.time_ns,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self._schedule = schedule
         self._roster = roster
         self._send = send
         self._timeline = timeline
         self._clock_ns = clock_ns
+        self._about = dict(about or {})
         self._splits: list[Split] = []
         self._begin_ns = 0
         self._granted_ns = 0
@@ -48,6 +54,11 @@ class Leases:
         """The schedule begins at this epoch time."""
         self._begin_ns = self._granted_ns = begin_ns
         self.renew()
+
+    @property
+    def granted_ns(self) -> int:
+        """Up to when anybody may start arrivals of this schedule."""
+        return self._granted_ns
 
     def renew(self) -> None:
         """Splits anew when the members have changed, and grants the next seconds to all who have been heard."""
@@ -72,13 +83,18 @@ class Leases:
         from_s = (self._granted_ns - self._begin_ns) / _NS
         first = self._schedule.index_at(from_s + _NEARLY_S) if self._splits else 0
         self._splits.append(Split(first, names))
-        self._timeline.write(
-            EventKind.ARRIVALS, begin_ns=self._begin_ns, from_s=round(from_s, 3), first=first, workers=list(names)
-        )
+        told: dict[str, Any] = {
+            "begin_ns": self._begin_ns,
+            "from_s": round(from_s, 3),
+            "first": first,
+            "workers": list(names),
+        }
+        self._timeline.write(EventKind.ARRIVALS, **told, **self._about)
 
     def _grant(self, member: Member, until_ns: int) -> None:
         shares = encode(shares_of(self._splits, member.name))
-        self._send(LEASE, {"begin_ns": self._begin_ns, "shares": shares, "until_ns": until_ns}, member.node_id)
+        lease = {"begin_ns": self._begin_ns, "shares": shares, "until_ns": until_ns, **self._about}
+        self._send(LEASE, lease, member.node_id)
 
 
 def _number(name: str) -> tuple[int, str]:

@@ -117,9 +117,10 @@ class Starter:
             self._lease = lease
             self._changed.set()
 
-    def finish(self) -> None:
-        """Nothing that is due after now is started any more."""
-        self._ends_ns = self._clock_ns()
+    def finish(self, at_ns: int | None = None) -> None:
+        """Nothing that is due after `at_ns`, or else after now, is started any more."""
+        at_ns = self._clock_ns() if at_ns is None else at_ns
+        self._ends_ns = at_ns if self._ends_ns is None else min(at_ns, self._ends_ns)
         self._changed.set()
 
     def run(self) -> None:

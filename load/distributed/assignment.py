@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from journal.capacity import Search
 from journal.plan import Plan
 from journal.profile import Profile
 from journal.records import from_json, to_json
@@ -12,7 +13,8 @@ from journal.records import from_json, to_json
 class Assignment:
     """The orders of one worker; `index` counts from 0: the one that the worker brought along, else as they joined.
 
-    `data` are the rows of test data that this worker's users may take, by the name of their set.
+    `data` are the rows of test data that this worker's users may take, by the name of their set. `capacity`: of a
+    search, whose levels come later.
     """
 
     run_id: str
@@ -22,6 +24,7 @@ class Assignment:
     plan: Plan
     profile: Profile
     data: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict, repr=False)
+    capacity: Search | None = None
 
     def encode(self) -> dict[str, Any]:
         """The assignment as a message."""

@@ -15,6 +15,7 @@ from locust.exception import RPCError
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_STOPPED, MasterRunner, Runner
 
 from journal.arrival_schedule import ArrivalSchedule
+from journal.capacity import Search
 from journal.data_rows import Row
 from journal.errors import BadInput, GamedayError, HarnessDefect, TargetUnreachable
 from journal.exit_codes import ExitCode, gravest
@@ -24,6 +25,7 @@ from journal.plan import Arrivals
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase, Timeline
 from load.arrivals.leases import Leases
+from load.arrivals.levels import BEGIN_AFTER_NS, Levels
 from load.described.data import rows_of, share_of
 from load.distributed.assignment import Assignment
 from load.distributed.collector import Collector
@@ -56,7 +58,6 @@ PREPARE_WITHIN_S = 60.0
 CLOSE_WITHIN_S = 25.0
 SPARE_S = 5.0
 ORDERS_EVERY_S = 0.2
-ARRIVALS_BEGIN_AFTER_NS = 1_000_000_000
 FORGET_MISSING_AFTER_BEATS = -30
 
 
@@ -122,6 +123,7 @@ class Master:
             plan=self._plan,
             profile=self._manifest.profile,
             data={name: tuple(map(dict, rows)) for name, rows in self._share(member.index).items()},
+            capacity=self._manifest.capacity,
         )
         self._tell(ASSIGNMENT, assignment.encode(), msg.node_id)
 
@@ -230,19 +232,23 @@ class Master:
 
     def _load(self) -> None:
         if self._manifest.capacity is not None:
-            self._obey()
+            self._obey(self._manifest.capacity)
         elif self._plan.load.arrivals is None:
             self._load_users()
         else:
             self._load_arrivals(self._plan.load.arrivals)
 
-    def _load_arrivals(self, arrivals: Arrivals) -> None:
-        """The users come first and wait; then the schedule begins, and its end is that of the load."""
+    def _fill_pool(self, arrivals: Arrivals) -> None:
+        """The users of an open model come first, and wait."""
         self._approach(arrivals.max_in_flight, arrivals.spawn_rate_per_s, 0)
         self._await_free_users(arrivals)
+
+    def _load_arrivals(self, arrivals: Arrivals) -> None:
+        """When the users are there, the schedule begins, and its end is that of the load."""
+        self._fill_pool(arrivals)
         if self._stop.is_set():
             return
-        begin_ns = time.time_ns() + ARRIVALS_BEGIN_AFTER_NS
+        begin_ns = time.time_ns() + BEGIN_AFTER_NS
         leases = Leases(ArrivalSchedule(arrivals, self._plan.seed), self.roster, self._tell, self.timeline)
         leases.begin(begin_ns)
         renewing = gevent.spawn(leases.renew_on)
@@ -279,17 +285,23 @@ class Master:
                 approached = want
                 self._approach(want.users, want.spawn_rate_per_s, want.stage)
 
-    def _obey(self) -> None:
+    def _obey(self, search: Search) -> None:
         """A search for the capacity: the conductor orders level after level, and ends the load like any signal does."""
-        load, began_s = self._plan.load, time.monotonic()
-        elapsed_s = 0.0
+        load, levels = self._plan.load, Levels(self._plan, search, self.roster, self._tell, self.timeline)
+        if load.arrivals is not None:
+            self._fill_pool(load.arrivals)
+        renewing = gevent.spawn(levels.renew_on)
+        began_s, elapsed_s = time.monotonic(), 0.0
         while not self._stop.is_set() and elapsed_s < load.duration_s:
             self._enter(phase_at(load, elapsed_s))
             order = self._orders.newest()
-            if order is not None:
+            if order is not None and order.arrivals_per_s is not None:
+                levels.follow(order)
+            elif order is not None:
                 self._approach(order.users, order.spawn_rate_per_s, order.level)
             self._stop.wait(ORDERS_EVERY_S)
             elapsed_s = time.monotonic() - began_s
+        renewing.kill()
 
     def _approach(self, users: int, spawn_rate_per_s: float, stage: int) -> None:
         self.timeline.write(EventKind.USERS, users=users, spawn_rate_per_s=spawn_rate_per_s, stage=stage)

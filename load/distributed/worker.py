@@ -205,7 +205,7 @@ class Worker:
         set_context(context)
 
     def _open(self, model: OpenModel) -> None:
-        starting = gevent.spawn(model.starter.run)
+        starting = gevent.spawn(model.run)
         starting.link_exception(lambda greenlet: self._on_user_error(greenlet.exception))
         telling = gevent.spawn(model.tell_free_users, lambda free: self._tell(READY, {"free": free}))
         self._greenlets += [starting, telling]
@@ -315,7 +315,7 @@ class Worker:
     def _drain(self, context: RunContext) -> dict[str, Any]:
         """No user begins anything any more; each ends what is on its way, within the drain of the plan."""
         if context.open_model is not None:
-            context.open_model.starter.finish()
+            context.open_model.finish()
             gevent.sleep(0)  # what is due is handed out before nobody begins anything any more
         context.stopping = True
         self._environment.stop_timeout = (0 if self._orphaned else context.plan.load.drain_s) or 0.1
