@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.capacity.level import LevelState
 from analysis.capacity.result import read_result
 from tests.analysis.capacity.closed_network import Knee, most_users
 from tests.e2e.harness import SHORT_PLAN, Background, eventually, gameday, timeline
@@ -25,6 +26,21 @@ name: one-replica
 embedded: {replicas: 1, workers: 2}
 limits: {max_users: 500, requests_per_hour_per_user: 100000}
 """
+OPEN_PLAN = """\
+name: open-knee
+load:
+  arrivals:
+    process: poisson
+    stages:
+      - {rate_per_s: 20, duration_s: 60}
+    max_in_flight: 200
+    spawn_rate_per_s: 100
+  warm_up_s: 2
+  workers: 2
+  think_time: {min_s: 0.05, max_s: 0.15}
+  mix: {model_control: 1}
+"""
+CALLS_PER_PASS = 2.8  # of five, four make a report and ask for it, one asks for another; all look at the list
 FAULTS = "faults:\n  - {id: F1, experiment: throttle-redis, at_s: 2}\n"
 
 
@@ -41,6 +57,8 @@ FAULTS = "faults:\n  - {id: F1, experiment: throttle-redis, at_s: 2}\n"
         (SHORT_PLAN, ("--with-fault", "delay-redis"), "delay-redis needs a Toxiproxy"),
         (SHORT_PLAN, ("--with-fault", "throttle-redis", "--set", "duration_s=5"), "duration_s: is set by the search"),
         (SHORT_PLAN, ("--with-fault", "throttle-redis", "--set", "off_ms=1"), "off_ms"),
+        (OPEN_PLAN, ("--most", "5000"), "200 passes at a time are too few: the arrivals need about"),
+        (OPEN_PLAN, ("--start", "80", "--most", "40"), "--start: 80 arrivals/s are more than --most, 40"),
         (SHORT_PLAN + FAULTS, (), "plan: faults: a search holds its fault at every level"),
     ],
 )
@@ -88,6 +106,28 @@ def test_the_interval_holds_the_capacity_that_was_planted(tmp_path: Path) -> Non
     again = gameday("report", "run", cwd=tmp_path, ledger=ledger)
     assert again.returncode == 0
     assert read_result(tmp_path / "run" / "capacity.json") == result
+
+
+def test_a_search_in_arrivals_holds_the_capacity_that_was_planted(tmp_path: Path) -> None:
+    """Three servers of 30 ms answer 100 calls a second, so more passes than that divided by their calls pile up."""
+    (tmp_path / "plan.yaml").write_text(OPEN_PLAN)
+    (tmp_path / "profile.yaml").write_text(KNEE_PROFILE)
+    options = ("--profile", "profile.yaml", "--defect", "semaphore:3:30", "--out", "run", "--resolution", "0.5")
+    times = ("--level-s", "8", "--settle-s", "2", "--max-duration", "200")
+    ledger = tmp_path / "ledger"
+    done = gameday("capacity", "plan.yaml", *options, *times, cwd=tmp_path, ledger=ledger, timeout_s=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = read_result(tmp_path / "run" / "capacity.json")
+    (found,) = result.capacities
+    assert found.fails is not None
+    assert found.passes <= Knee().ceiling_per_s / CALLS_PER_PASS < found.fails
+    assert max(visit.rate_per_s for visit in found.visits) < 1.03 * Knee().ceiling_per_s
+    kept = [visit for visit in found.visits if visit.state == LevelState.PASS]
+    assert all(abs(visit.rate_per_s / visit.n / CALLS_PER_PASS - 1) < 0.2 for visit in kept)
+    assert f"{found.passes} arrivals/s are within the SLO, {found.fails} are not" in result.line
+    assert result.accounts.agrees
+    assert result.line in done.stdout
+    assert "arrivals/s</td>" in (tmp_path / "run" / "capacity.html").read_text()
 
 
 def test_an_interrupted_search_reverts_the_fault_it_holds_and_says_what_is_known(
