@@ -60,9 +60,10 @@ def test_a_level_whose_arrivals_were_started_passes(tmp_path: Path) -> None:
         ({"unheard": 0.05}, "were not started (at most 1)"),
         ({"late": 0.2}, "began late (at most 5)"),
         ({"late": 0.2, "slow": {"GET /auth/me": 0.9}}, "began late (at most 5)"),
+        ({"late": 0.2, "dropped": 0.3, "slow": {"GET /auth/me": 0.9}}, "were not started (at most 1)"),
         ({"n": 50}, "no 50 arrivals/s were planned"),
     ],
-    ids=["dropped", "missing", "late", "late-and-slow", "another-rate"],
+    ids=["dropped", "missing", "late", "late-and-slow", "late-dropped-and-slow", "another-rate"],
 )
 def test_a_level_without_the_arrivals_that_were_planned_says_nothing(tmp_path: Path, settings, said: str) -> None:
     visit = judged(tmp_path, **settings)
