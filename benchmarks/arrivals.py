@@ -26,7 +26,7 @@ from journal.plan import Arrivals, ArrivalStage, Load, Plan, ThinkTime
 from journal.profile import Platform, Profile
 from journal.profile_journeys import ProfileJourney, RequestStep
 from journal.run_directory import RunDirectory, create_run_directory, new_run_id
-from load import null_server
+from load.health import null_server
 
 RATE_PER_S = 2000.0
 SECONDS, WARM_UP_S = 10.0, 2.0

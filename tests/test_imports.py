@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-PACKAGES = ("analysis", "chaos", "gameday", "journal", "k8s", "load", "locustfiles", "probes", "target")
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("analysis", "benchmarks", "chaos", "gameday", "journal", "k8s", "load", "locustfiles", "probes", "target")
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -20,5 +22,5 @@ for name in names if sys.argv[2] == "forwards" else reversed(names):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_importing_all_modules_of_a_package_says_nothing(package: str, order: str) -> None:
     command = [sys.executable, "-c", IMPORT_ALL, package, order]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
