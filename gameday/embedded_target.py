@@ -62,6 +62,9 @@ def _await_up(process: subprocess.Popen[bytes], log: Path) -> tuple[str, str]:
             return up[1], up[2]
         if process.poll() is not None:
             problem = Problem("embedded target", printed.strip() or f"ended with code {process.returncode}")
-            raise ProfileError([problem]) if process.returncode == 2 else HarnessDefect(str(problem))
+            if process.returncode != 2:
+                raise HarnessDefect(str(problem))
+            log.unlink()  # the error says all that it holds
+            raise ProfileError([problem])
         time.sleep(0.05)
     raise HarnessDefect(f"the embedded target was not up after {START_TIMEOUT_S:g} s; see {log}")
