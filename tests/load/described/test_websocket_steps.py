@@ -1,16 +1,14 @@
 """WebSockets of described journeys, in real runs: what they count, and what they make of errors and storms."""
 
-from dataclasses import replace
-
 from journal.columns import read_columns
 from journal.failures import read_failures
-from journal.manifest import write_manifest
 from journal.outcomes import Kind, Outcome
 from journal.plan import ThinkTime
 from journal.plan_storms import Storm
-from journal.profile_journeys import Extraction, JsonRule, Login, ProfileJourney, RequestStep, SocketExchange
+from journal.profile_journeys import Extraction, JsonRule, RequestStep, SocketExchange
 from load.storms.login import EXPIRED
 from tests.load.conftest import locusts, make_locusts, make_run, target
+from tests.load.described.member import give_journey, member
 from tests.load.storms.test_storm_run import ended, totals
 
 __all__ = ["locusts", "make_locusts", "make_run", "target"]  # fixtures
@@ -33,32 +31,9 @@ def ping(wanted: str = "${nonce}") -> SocketExchange:
     return SocketExchange(name="ping", send={"type": "ping", "nonce": "${nonce}"}, expect=pong, times=2, within_s=3.0)
 
 
-def watcher(*steps: RequestStep) -> ProfileJourney:
-    credentials = {"email": "${user.worker}-${random.uuid}@example.com", "password": "long-enough"}
-    register = RequestStep(
-        method="POST", path="/auth/register", json=credentials, extract={"email": Extraction(json="/email")}
-    )
-    login = RequestStep(
-        method="POST",
-        path="/auth/login",
-        json={**credentials, "email": "${email}"},
-        extract={"token": Extraction(json="/access_token")},
-    )
-    return ProfileJourney(
-        headers={"Authorization": "Bearer ${token}"},
-        variables={"nonce": "n-1"},
-        think_time=QUICK,
-        on_start=Login(steps=(register, login), tokens=("token",)),
-        steps=steps,
-    )
-
-
 def run_of(make_run, target, *steps: RequestStep, **changes: object):
     run = make_run(target.url, users=USERS, **changes)
-    manifest = run.read_manifest()
-    run.manifest.unlink()
-    profile = replace(manifest.profile, journeys={"watcher": watcher(*steps)})
-    write_manifest(run.manifest, replace(manifest, profile=profile))
+    give_journey(run, "watcher", member(*steps, variables={"nonce": "n-1"}, think_time=QUICK))
     return run
 
 

@@ -3,20 +3,19 @@
 import json
 import re
 import urllib.request
-from dataclasses import replace
 
 import pytest
 
 from analysis.judge import judge
 from journal.columns import FrameColumns, read_columns
 from journal.failures import read_failures
-from journal.manifest import write_manifest
 from journal.outcomes import Kind, Outcome
 from journal.plan_storms import Storm
-from journal.profile_journeys import Extraction, Login, ProfileJourney, RequestStep
+from journal.profile_journeys import RequestStep
 from journal.timeline import EventKind
 from load.storms.login import EXPIRED
 from tests.load.conftest import Locusts, Target, locusts, make_locusts, make_run, running_target, target
+from tests.load.described.member import give_journey, member
 from tests.load.test_locust_run import account, events_of
 
 __all__ = ["locusts", "make_locusts", "make_run", "target"]  # fixtures
@@ -174,25 +173,8 @@ def test_a_target_that_takes_useless_tokens_violates_an_invariant(tmp_path, make
 
 
 def test_a_described_login_expires_too(target: Target, make_run, locusts: Locusts):
-    credentials = {"email": "${user.worker}-${random.uuid}@example.com", "password": "long-enough"}
-    register = RequestStep(
-        method="POST", path="/auth/register", json=credentials, extract={"email": Extraction(json="/email")}
-    )
-    login = RequestStep(
-        method="POST",
-        path="/auth/login",
-        json={**credentials, "email": "${email}"},
-        extract={"token": Extraction(json="/access_token")},
-    )
-    member = ProfileJourney(
-        headers={"Authorization": "Bearer ${token}"},
-        on_start=Login(steps=(register, login), tokens=("token",)),
-        steps=(RequestStep(path="/auth/me"), RequestStep(path="/mas/api/v1/agents")),
-    )
     run = make_run(target.url, users=6, duration_s=5, storms=(Storm(id="S1", kind="token-expiry", at_s=1.0),))
-    manifest = run.read_manifest()
-    run.manifest.unlink()
-    write_manifest(run.manifest, replace(manifest, profile=replace(manifest.profile, journeys={"member": member})))
+    give_journey(run, "member", member(RequestStep(path="/auth/me"), RequestStep(path="/mas/api/v1/agents")))
     before = counters(target)
     locusts.conducted(run, 1)
     assert locusts.ended("master") == 0, locusts.log("master")
