@@ -106,7 +106,7 @@ def test_without_a_reaper_there_is_no_fault(scene: Scene) -> None:
 def test_a_throttled_redis_answers_late_and_then_has_the_resources_of_before(watched: Scene, images: Images) -> None:
     before, run = watched.redis(), watched.run_directory("throttle")
     with busy_redis(watched), redis_probe(watched, images) as probe:
-        ended = watched.experiment("throttle-redis", run, "duration_s=12")
+        ended = watched.experiment("throttle-redis", run, "duration_s=40")  # cAdvisor counts only every 15 s
         assert ended.returncode == 0, told(run)
         wait_until(lambda: seen_after(probe, at_of(run, "proven")))
         pings = probe.lines()
