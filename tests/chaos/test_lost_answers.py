@@ -2,13 +2,9 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from kubernetes.client import Configuration
 
 from chaos.config_map_ledger import ConfigMapLedger
 from chaos.epitaph import epitaph_of
@@ -20,71 +16,13 @@ from chaos.platforms.kubernetes.toxiproxy import Toxiproxy, delay_toxics, reach_
 from chaos.record import Record
 from journal.errors import ClusterUnreachable, FaultRefused, TargetUnreachable
 from probes.kubernetes_api import KubernetesApi
+from tests.chaos.api_store import LEDGER, PODS, Store, api_at
 from tests.chaos.scene import throttle_record
 from tests.chaos.test_resize import REDIS
-from tests.probes.api_server import ApiServer, Asked, HangUp, Reply, api_server
+from tests.probes.api_server import ApiServer, api_server
 
-PODS, LEDGER = "/api/v1/namespaces/aia-system/pods", "/api/v1/namespaces/aia-gameday/configmaps/ledger"
 TOXICS = "/api/v1/namespaces/aia-system/services/aia-toxiproxy:8474/proxy/proxies/redis/toxics"
 THROTTLED = {"requests": {"cpu": "9m"}, "limits": {"cpu": "10m"}}
-
-
-@dataclass
-class Store:
-    """What an API server keeps; it does what it is asked, but hangs up instead of answering so many changes."""
-
-    objects: dict[str, dict[str, Any]]
-    lost_answers: int = 0
-    deaf_to: int = 0
-    changes: list[str] = field(default_factory=list)
-
-    def __call__(self, asked: Asked) -> Reply:
-        path = urlsplit(asked.path).path
-        if asked.method == "GET":
-            return Reply(body=self.objects[path]) if path in self.objects else Reply(404)
-        if self.deaf_to:
-            self.deaf_to -= 1
-            raise HangUp
-        reply = self._changed(asked, path)
-        if self.lost_answers:
-            self.lost_answers -= 1
-            raise HangUp
-        return reply
-
-    def _changed(self, asked: Asked, path: str) -> Reply:
-        self.changes.append(f"{asked.method} {path}")
-        if asked.method == "POST":
-            return Reply(409) if self.objects.setdefault(path, asked.json) != asked.json else self._posted(path, asked)
-        found = self.objects.get(path.removesuffix("/resize"))
-        if found is None:
-            return Reply(404)
-        if asked.method == "DELETE":
-            if asked.json.get("preconditions", {}).get("uid") not in {None, found["metadata"]["uid"]}:
-                return Reply(409)
-            del self.objects[path]
-            return Reply()
-        return self._patched(found, asked.json)
-
-    def _posted(self, path: str, asked: Asked) -> Reply:
-        again = self.changes.count(f"POST {path}") > 1
-        return Reply(409) if again else Reply(body=asked.json)
-
-    @staticmethod
-    def _patched(found: dict[str, Any], patch: dict[str, Any]) -> Reply:
-        version = patch["metadata"].get("resourceVersion")
-        if version not in {None, found["metadata"]["resourceVersion"]}:
-            return Reply(409)
-        before = deepcopy(found)
-        for change in patch.get("spec", {}).get("containers", []):
-            container = next(each for each in found["spec"]["containers"] if each["name"] == change["name"])
-            for kind, quantities in change["resources"].items():
-                container["resources"][kind] |= quantities
-        data = (found.get("data") or {}) | patch.get("data", {})
-        found["data"] = {key: text for key, text in data.items() if text is not None}
-        found["metadata"].setdefault("annotations", {}).update(patch["metadata"].get("annotations", {}))
-        if found != before:
-            found["metadata"]["resourceVersion"] = str(int(found["metadata"]["resourceVersion"]) + 1)
-        return Reply(body=found)
 
 
 @pytest.fixture
@@ -101,9 +39,7 @@ def server(store: Store) -> Iterator[ApiServer]:
 
 @pytest.fixture
 def api(server: ApiServer) -> KubernetesApi:
-    configuration = Configuration()
-    configuration.host = server.url
-    return KubernetesApi(configuration, patience_s=1.0)
+    return api_at(server.url)
 
 
 @pytest.fixture

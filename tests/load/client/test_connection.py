@@ -8,7 +8,16 @@ import pytest
 
 from load.client import dialing
 from load.client.connection import Connection
-from load.client.errors import BadAnswer, ConnectionCut, ConnectionNotOpened, RequestError, TimedOut, UnknownHost
+from load.client.errors import (
+    BadAnswer,
+    ConnectionCut,
+    ConnectionNotOpened,
+    RequestError,
+    SurplusBytes,
+    TimedOut,
+    TooLarge,
+    UnknownHost,
+)
 from load.client.origin import Limits, Origin
 from tests.load.hostile import answer, reset, serving
 
@@ -211,6 +220,23 @@ def test_the_answer_to_a_head_has_no_body_and_the_next_one_has():
         assert server.connections == 1
 
 
+def test_a_body_after_the_answer_to_a_head_is_surplus():
+    with serving(always(answer(b"12345"))) as server:
+        connection = connect(server.url)
+        assert ending(connection, b"HEAD" + GET[3:], without_body=True) is SurplusBytes
+        assert not connection.is_open
+
+
+@pytest.mark.parametrize(("beyond", "expected"), [(0, None), (1, TooLarge)])
+@pytest.mark.parametrize("part", ["header", "body"])
+def test_what_is_as_large_as_the_limit_is_taken_and_one_byte_more_is_not(part, beyond, expected):
+    reply = answer(bytes(1000), headers="X-Fill: y\r\n")
+    sizes = {"header_bytes": reply.index(b"\r\n\r\n"), "body_bytes": 1000}
+    sizes[f"{part}_bytes"] -= beyond
+    with serving(always(reply)) as server:
+        assert ending(Connection(Origin.of(server.url), Limits(total_s=5.0, **sizes))) is expected
+
+
 def test_a_user_stopped_in_the_middle_leaves_no_answer_behind():
     def slow_then_quick(server, connection):
         number = server.connections
@@ -261,3 +287,59 @@ def test_a_time_of_its_own_bounds_each_silence():
         patient = Connection(Origin.of(server.url), Limits(read_s=0.5))
         assert patient.exchange(GET).body == b"slow but steady"
         assert ending(patient) is TimedOut
+
+
+def test_a_time_of_its_own_bounds_a_silence_in_the_middle_too():
+    with serving(once(answer(b"half of it")[:-5], lambda connection: connection.recv(1))) as server, gevent.Timeout(5):
+        assert ending(Connection(Origin.of(server.url), Limits(read_s=0.1))) is TimedOut
+
+
+def test_an_answer_that_drips_is_given_up_when_the_time_for_all_of_it_is_over():
+    def drip(server, connection):
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-More: ")
+        while True:
+            connection.sendall(b"y")
+            pause.wait(0.01)
+
+    pause = threading.Event()
+    with serving(drip) as server, gevent.Timeout(5):
+        assert ending(Connection(Origin.of(server.url), Limits(read_s=3.0, total_s=0.2))) is TimedOut
+
+
+def test_what_came_while_this_process_stood_still_is_read_and_the_next_request_has_a_time_of_its_own():
+    came, pause = threading.Event(), threading.Event()
+
+    def handle(server, connection):
+        while server.read_request(connection):
+            pause.wait(0.02)
+            connection.sendall(answer())
+            came.set()
+
+    with serving(handle) as server:
+        connection = connect(server.url)
+        connection.send(GET)
+        assert came.wait(5)
+        connection._wire.expire()  # as its deadline does that passed meanwhile
+        while not connection._parsing.complete:
+            connection._receive()
+        assert ending(connection) is None
+        assert server.connections == 1
+
+
+def test_after_its_time_an_answer_without_end_is_not_read_for_ever():
+    def handle(server, connection):
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(bytes(65_536))
+
+    with serving(handle) as server:
+        connection = Connection(Origin.of(server.url), Limits(total_s=5.0, body_bytes=1 << 40))
+        connection.send(GET)
+        connection._receive()
+        connection._wire.expire()
+        receiving = (connection._receive() for _ in range(1000))
+        with pytest.raises(TimedOut):
+            list(receiving)
+        connection.close()

@@ -5,6 +5,7 @@ import time
 import gevent
 import pytest
 
+from load.client import reactor
 from load.client.reactor import NEVER_NS, TICK_NS, Deadlines
 
 
@@ -63,3 +64,28 @@ def test_what_is_closed_is_on_no_list(deadlines):
     wait(deadlines, waiter, 30.0)
     deadlines.forget(waiter)
     assert not any(deadlines._lists.values())
+
+
+class Loop:
+    """An event loop whose timer the test fires."""
+
+    def timer(self, *_: float):
+        return self
+
+    def start(self, fire) -> None:
+        self.fire = fire
+
+    def stop(self) -> None:
+        pass
+
+
+def test_a_waiter_is_expired_one_tick_late_at_most(monkeypatch):
+    now_ns, loop, waiter = [5 * TICK_NS + 7], Loop(), Waiter()
+    monkeypatch.setattr(reactor, "monotonic_ns", lambda: now_ns[0])
+    deadlines = Deadlines(loop)
+    waiter.deadline_ns = due_ns = now_ns[0] + 3 * TICK_NS
+    deadlines.watch(waiter)
+    while not waiter.expired_ns and now_ns[0] < due_ns + 500 * TICK_NS:
+        now_ns[0] += TICK_NS // 2
+        loop.fire()
+    assert due_ns <= now_ns[0] <= due_ns + TICK_NS

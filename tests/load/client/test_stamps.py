@@ -65,6 +65,20 @@ def test_a_wall_clock_that_is_set_meanwhile_is_not_believed(step_s, monkeypatch)
         assert stamps.count.unstamped == before + 1
 
 
+@pytest.mark.parametrize("outside", [lambda c: c.began_ns - 1, lambda c: c._wire.read_ns + 1], ids=["before", "after"])
+def test_a_stamp_from_before_the_sending_or_after_the_reading_is_not_believed(outside):
+    with serving(always) as server:
+        connection = connect(server)
+        connection.send(GET)
+        while not connection._parsing.complete:
+            connection._receive()
+        connection._wire.stamp_ns = outside(connection)
+        reply = Answer()
+        connection._received(connection._parsing, reply)
+        assert (reply.stamped, reply.lag_ns) == (False, 0)
+        assert reply.service_ns > 0
+
+
 def test_without_the_kernels_stamps_the_time_of_reading_is_taken(monkeypatch):
     monkeypatch.setattr(stamps.platform, "system", lambda: "Plan9")
     assert stamps.are_refused()

@@ -91,6 +91,20 @@ def test_a_stream_that_does_not_end_in_order_is_a_named_error(parts, error):
         assert not connection.is_open
 
 
+def test_a_stream_may_bring_more_than_one_answer_might_weigh():
+    piece = HEAD, *[chunk(b"data: " + b"a" * 600 + b"\n\n")] * 4, b"0\r\n\r\n"
+    steps = Steps(*piece)
+    with serving(steps.handle) as server:
+        connection = Connection(Origin.of(server.url), Limits(total_s=5.0, body_bytes=1000))
+        steps.go.release(2)
+        seen = 0
+        with connection.stream(GET) as stream:
+            for _ in stream.events():
+                seen += 1
+                steps.go.release()
+        assert seen == 4
+
+
 def session_for(server: HostileServer) -> tuple[Session, Logbook]:
     logbook = Logbook(Recorder("w", (200_000,)))
     client = Client(server.url, Profile(name="t", request_timeout_s=0.3))
