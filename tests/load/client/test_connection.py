@@ -19,6 +19,7 @@ from load.client.errors import (
     UnknownHost,
 )
 from load.client.origin import Limits, Origin
+from load.client.reactor import reactor
 from tests.load.hostile import answer, reset, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -199,6 +200,23 @@ def test_an_address_that_says_nothing_leaves_time_for_the_next_one(monkeypatch):
         assert connection.elapsed_ns >= 500_000_000
         monkeypatch.setattr(dialing.resolving, "getaddrinfo", lambda *_, **__: found[:1])
         assert ending(Connection(Origin.of("http://deaf.test"), Limits(connect_s=0.2))) is ConnectionNotOpened
+
+
+def test_each_address_gets_an_equal_part_of_the_time_that_is_left(monkeypatch):
+    found = [(socket.AF_INET, 0, 0, "", (f"127.0.0.{number}", 1)) for number in range(3)]
+    now_ns, given_ns = [0], []
+
+    def silent(family, address, reactor, deadline_ns):
+        given_ns.append(deadline_ns - now_ns[0])
+        now_ns[0] = deadline_ns
+        raise TimedOut
+
+    monkeypatch.setattr(dialing.resolving, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(dialing, "monotonic_ns", lambda: now_ns[0])
+    monkeypatch.setattr(dialing, "_open", silent)
+    with pytest.raises(ConnectionNotOpened):
+        dialing.dial(Origin.of("http://three.test"), reactor(), 3_000_000_000, {})
+    assert given_ns == [1_000_000_000] * 3
 
 
 def test_an_announcing_answer_is_not_the_answer():

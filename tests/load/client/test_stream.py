@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.client.connection import Connection
-from load.client.errors import BadAnswer, BadStatus, ConnectionCut, RequestError, TimedOut
+from load.client.errors import BadAnswer, BadStatus, ConnectionCut, RequestError, TimedOut, TooLarge
 from load.client.origin import Limits, Origin
 from load.client.sse import EventParser
+from load.client.stream import Stream
 from load.http import Client, Session
 from load.logbook import Logbook
 from load.recorder import Recorder
@@ -103,6 +104,38 @@ def test_a_stream_may_bring_more_than_one_answer_might_weigh():
                 seen += 1
                 steps.go.release()
         assert seen == 4
+
+
+class Pieces:
+    """A connection that brings these pieces of a body."""
+
+    head_before = b""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.left = [*pieces]
+
+    def more(self) -> bytes | None:
+        return self.left.pop(0) if self.left else None
+
+    def arrived_ns(self) -> int:
+        return 0
+
+    def end_stream(self) -> None:
+        pass
+
+
+def test_a_stream_that_is_read_whole_may_weigh_no_more_than_an_answer():
+    assert len(Stream(Pieces(b"a" * 500, b"a" * 500), 200, HEAD, 0, 1000).read()) == 1000
+    with pytest.raises(TooLarge):
+        Stream(Pieces(b"a" * 500, b"a" * 501), 200, HEAD, 0, 1000).read()
+
+
+def test_an_event_that_does_not_end_is_too_large_whether_in_one_line_or_in_many():
+    for piece in (b"data: " + b"a" * (1 << 20), b"data: " + b"a" * (1 << 20) + b"\n"):
+        parser = EventParser()
+        assert not [event for _ in range(7) for event in parser.feed(piece)]
+        with pytest.raises(TooLarge):
+            list(parser.feed(piece * 2))
 
 
 def session_for(server: HostileServer) -> tuple[Session, Logbook]:

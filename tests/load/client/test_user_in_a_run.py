@@ -1,7 +1,9 @@
 """The user within a run of the harness: its requests enter the recorder, and go only where they may."""
 
+import numpy as np
 import pytest
 
+from journal.histogram import bucket_index, lowest_values
 from journal.outcomes import Endpoint, Kind, Outcome
 from load.client.encoding import Encoder
 from load.client.errors import RequestError
@@ -63,7 +65,17 @@ def test_in_a_run_the_intended_start_gives_a_response_time():
         (seen,) = [seen for frame in logbook.recorder.close() for seen in frame.endpoints.values() if seen.outcomes]
         response = seen.outcomes[Outcome.OK].histograms["response"]
         assert sum(response.values()) == 2
-        assert len(response) == 2
+        from_its_sending_us, from_its_intended_start_us = sorted(lowest_values(np.fromiter(response, np.int64)))
+        assert from_its_sending_us < 60_000_000 < from_its_intended_start_us
+
+
+def test_in_a_run_a_request_without_an_answer_took_as_long_as_it_was_waited_for():
+    with serving(lambda server, connection: server.read_request(connection) and connection.recv(1)) as server:
+        user, logbook, _ = recorded_at(server.url, network_timeout=0.2)
+        response = user.client.get("/silent")
+        assert response.elapsed.total_seconds() >= 0.2
+        (seen,) = [seen for frame in logbook.recorder.close() for seen in frame.endpoints.values() if seen.outcomes]
+        assert min(seen.outcomes[Outcome.TIMEOUT].histograms["service"]) >= bucket_index(200_000)
 
 
 def test_no_request_of_a_run_goes_to_a_host_that_its_profile_does_not_allow():
