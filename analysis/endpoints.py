@@ -45,7 +45,10 @@ def endpoint_results(evidence: Evidence, time: JudgedTime) -> tuple[EndpointResu
 
 
 def latency_gates(evidence: Evidence, time: JudgedTime, *, required: bool) -> Iterator[GateResult]:
-    """One row per endpoint that was called in the judged time, named with its journey where two share its name."""
+    """One row per endpoint that was called in the judged time, named with its journey where two share its name.
+
+    A rare one informs only, unless all are rare: then nothing would be left to decide.
+    """
     slo = evidence.manifest.plan.slo
     since = " from the intended start" if evidence.response_measured else ""
     under = f"under {slo.threshold_ms:g} ms{since}"
@@ -54,11 +57,13 @@ def latency_gates(evidence: Evidence, time: JudgedTime, *, required: bool) -> It
         promise = _Promise("latency", "all requests", under, slo.good_share, anchor("availability"))
         yield promise.gate_result(Decision(State.INCONCLUSIVE, ShareInterval(float("nan"), 0)), required=required)
     times = Counter(evidence.columns.endpoints[row].name for row in called)
+    rare = {row for row in called if _is_rare(evidence, row, time)}
     for row in called:
         endpoint = evidence.columns.endpoints[row]
         subject = endpoint.name if times[endpoint.name] == 1 else f"{endpoint.journey}: {endpoint.name}"
         promise = _Promise("latency", subject, under, slo.good_share, endpoint_anchor(endpoint))
-        yield _judge(evidence, promise, [row], evidence.bad, time, required=required)
+        decides = required and (row not in rare or len(rare) == len(called))
+        yield _judge(evidence, promise, [row], evidence.bad, time, required=decides)
 
 
 def availability_gate(evidence: Evidence, time: JudgedTime, *, required: bool) -> GateResult:
@@ -83,6 +88,12 @@ def _was_called(evidence: Evidence, row: int, outside: Mask) -> bool:
     return bool(evidence.samples[row][outside].any() or evidence.columns.started[row][outside].any())
 
 
+def _is_rare(evidence: Evidence, row: int, time: JudgedTime) -> bool:
+    """Whether an endpoint had fewer requests than the plan's gates ask for, none of them bad."""
+    few = evidence.samples[row][time.clean].sum() < evidence.manifest.plan.gates.min_samples
+    return bool(few and not evidence.bad[row][time.outside].any())
+
+
 def _decision(evidence: Evidence, time: JudgedTime, budget: float, rows: list[int], harm: Counts) -> Decision:
     """What `harm`, shape (E, S), of some endpoints says."""
     counts = (table[rows].sum(axis=0) for table in (harm, evidence.samples, evidence.answered_badly))
@@ -96,10 +107,9 @@ def _judge(
     state, interval = found.state, found.interval
     n, bad = evidence.samples[rows].sum(axis=0), harm[rows].sum(axis=0)
     judged_s = int(np.count_nonzero(time.clean))
-    rare = interval.samples < evidence.manifest.plan.gates.min_samples and not bad[time.outside].any()
     return promise.gate_result(
         found,
-        required=required and not rare,
+        required=required,
         needs_s=further_seconds(interval, promise.budget, judged_s) if state is State.INCONCLUSIVE else None,
         began_s=first_above(evidence, bad, n, promise.budget) if state is State.FAIL else None,
     )

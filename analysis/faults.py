@@ -9,7 +9,7 @@ import numpy as np
 from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
-from analysis.recovery import LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
+from analysis.recovery import HURT_WINDOW_S, LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
 from analysis.storm_story import storm_stories
 from analysis.suspicion import Suspicion
 from analysis.verdict import CutRequest, Estimate, FaultResult, GateResult, State, anchor
@@ -153,7 +153,7 @@ class _FaultJudge:
             told,
             window_s=window_s,
             detected_s=self._since(injected_s, felt.hurt),
-            recovered_s=0.0 if felt.hurt is None else self._since(injected_s, felt.well),
+            recovered_s=self._recovered_s(injected_s, felt),
             missing_arrivals=missing,
             budget_share=self._budget_share(before, during, missing),
             good_share_before=self.pool.good_share(before),
@@ -195,6 +195,17 @@ class _FaultJudge:
     def _since(self, injected_s: float, column: int | None) -> float | None:
         return None if column is None else max(0.0, float(self.evidence.seconds_s[column]) - injected_s)
 
+    def _recovered_s(self, injected_s: float, felt: Impact) -> float | None:
+        if felt.hurt is not None:
+            return self._since(injected_s, felt.well)
+        return 0.0 if self._in_sight else None
+
+    @property
+    def _in_sight(self) -> bool:
+        """Whether the load outlasted the fault: without users nobody is hurt, which proves nothing."""
+        load = self.evidence.load
+        return load is not None and 0 <= self._over_s <= load.duration_s - HURT_WINDOW_S
+
     def _window(self, injected_s: float, felt: Impact) -> tuple[float, float]:
         """From the injection to the proof of the revert, and on until users are well, as long as the plan allows."""
         end_s = max(self._over_s, self.story.at(FaultState.PROVEN) or 0.0)
@@ -225,7 +236,7 @@ class _FaultJudge:
 
     def _decide(self, fault: FaultResult, hurt_at_deadline: bool | None) -> tuple[State, str]:
         late_s = self._deadline_s - (fault.injected_s or 0.0)
-        well = fault.recovered_s is not None and fault.recovered_s <= late_s
+        well = fault.recovered_s is not None and fault.recovered_s <= late_s and self._in_sight
         failure = next(self._failures(fault, still_hurt=bool(hurt_at_deadline) and not well), None)
         if failure is not None:
             return State.FAIL, f"{fault.id} {failure}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.evidence import NS, Counts, Evidence
 from analysis.tallies import last_alive_s, tallies, unrecorded
+from analysis.users import too_few_users
 from analysis.words import clock, counted
 from journal.columns import WorkerRecord
 from journal.outcomes import Kind
@@ -37,10 +38,11 @@ def find_gaps(evidence: Evidence) -> Gaps:
     lost_s = int(np.count_nonzero(deficit)) + uncovered_s
     untold = _missing_frames(evidence, untold_only=True)
     lost_frames = int(untold.sum()) + uncovered_s * max(1, len(evidence.columns.workers))
-    names = [*_record_gaps(evidence), *_lost_load(evidence, lost_s)]
+    absent = too_few_users(evidence, deficit == 0)
+    names = [*_record_gaps(evidence), *filter(None, [absent]), *_lost_load(evidence, lost_s)]
     broken_timeline = any(damage.path.startswith("timeline") for damage in evidence.damages)
-    strayed = any(_strayed_clocks(evidence))
-    decisive = bool(lost_s or not evidence.ended or broken_timeline or _silent_workers(evidence) or strayed)
+    doubted = bool(_silent_workers(evidence) or any(_strayed_clocks(evidence)) or absent)
+    decisive = bool(lost_s or evidence.load is None or not evidence.ended or broken_timeline or doubted)
     return Gaps(tuple(names), decisive, lost_s, round(lost_frames * _requests_per_frame(evidence)))
 
 

@@ -60,7 +60,8 @@ def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterat
 
     The harness's own processes and data stores inform: neither makes the target a leaking one.
     """
-    if required and all(result.role in HARNESS_ROLES for result in results):
+    informing = DATA_STORES | HARNESS_ROLES
+    if required and all(result.role in informing for result in results):
         nothing = "the target's memory was not read"
         yield _gate("memory", State.INCONCLUSIVE, Estimate(value=None), 0, nothing, required=True, tolerance=0.0)
     for result in results:
@@ -70,7 +71,7 @@ def memory_gates(results: tuple[MemoryResult, ...], *, required: bool) -> Iterat
             result.slope_mib_per_h,
             result.points,
             result.reason,
-            required=required and result.role not in DATA_STORES | HARNESS_ROLES,
+            required=required and result.role not in informing,
             tolerance=result.tolerance_mib_per_h,
             needs_s=None if result.hours_needed is None else result.hours_needed * 3600,
         )

@@ -156,8 +156,9 @@ def forecast_gates(plan: Plan, journeys: list[JourneyForecast]) -> Iterator[Gate
     """A forecast for each latency row and for the availability."""
     expected = expected_requests(plan, journeys)
     needed = samples_needed(1 - plan.slo.good_share, 0)
+    fewest = plan.gates.min_samples if max(expected.values(), default=0.0) >= plan.gates.min_samples else 0
     for (journey, endpoint), number in sorted(expected.items(), key=lambda item: item[1]):
-        required = "latency" in plan.gates.required and number >= plan.gates.min_samples
+        required = "latency" in plan.gates.required and number >= fewest
         yield GateForecast("latency", f"{journey}: {endpoint}", int(number), needed, required)
     total = int(sum(expected.values()))
     needed = samples_needed(1 - plan.slo.availability, 0)

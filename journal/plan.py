@@ -200,7 +200,8 @@ GateName = Literal["latency", "availability", "invariants", "faults", "memory"]
 class Gates:
     """Which gates decide the verdict; a gate that is not required informs.
 
-    An endpoint with fewer than `min_samples` requests, none of them bad, informs too instead of keeping the run open.
+    An endpoint with fewer than `min_samples` requests, none of them bad, informs too instead of keeping the run open,
+    unless all have fewer.
     """
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN

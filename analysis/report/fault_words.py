@@ -30,7 +30,9 @@ def users(fault: FaultResult) -> str:
         return "–"
     if fault.recovered_s == 0:
         return "never hurt"
-    hurt = "hurt" if fault.detected_s is None else f"hurt after {formats.duration(fault.detected_s)}"
+    if fault.detected_s is None:
+        return "not known: the load did not outlast it"
+    hurt = f"hurt after {formats.duration(fault.detected_s)}"
     if fault.recovered_s is None:
         return f"{hurt}; recovery not shown within the window"
     return f"{hurt}; well again {formats.duration(fault.recovered_s)} after the injection"

@@ -49,6 +49,7 @@ class Run:
     path: Path
     load_s: int = 70
     users: int = 50
+    present: float = 1.0  # the share of them that came
     workers: int = 2
     seed: int = 1
     rates: dict[Endpoint, float] = field(default_factory=lambda: dict(RATES))
@@ -161,7 +162,8 @@ class Run:
             for endpoint, rate in self.rates.items():
                 endpoints[endpoint] = self._endpoint(endpoint, rate / self.workers, number, second, failures)
         last = second == self._end_s and self.killed_at_s is None
-        return Frame(f"worker-{number}", second + 1, T0_S + second, self.users // self.workers, endpoints, last)
+        users = int(self.users // self.workers * self.present)
+        return Frame(f"worker-{number}", second + 1, T0_S + second, users, endpoints, last)
 
     def _lag(self, stall_ms: float) -> EndpointSecond:
         lags_us = (self.random.exponential(self.lag_ms / 4.6, 20) * 1000).astype(np.int64)

@@ -81,6 +81,19 @@ def test_arrivals_that_a_fault_drove_away_are_its_own_and_not_the_generators(tmp
     assert row(verdict, "arrivals").state == "pass"
 
 
+def test_arrivals_of_a_second_that_is_left_out_are_not_judged(tmp_path: Path) -> None:
+    spoiled = {"stalls_ms": {13: 300.0}, "dropped": 1.0, "dropped_from_s": 13, "dropped_until_s": 14}
+    verdict = judged(tmp_path, **spoiled)
+    assert verdict.arrivals is not None
+    assert verdict.arrivals.dropped > 25
+    assert (verdict.exit_code, verdict.judged_s, verdict.arrivals.unstarted_share) == (0, 69, 0)
+
+
+def test_nothing_is_left_out_where_the_schedule_was_not_kept(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, stalls_ms={13: 300.0}, late=0.2)
+    assert (verdict.judged_s, verdict.generator.left_out_s) == (70, 0)
+
+
 def test_latency_is_the_response_time_and_the_report_says_so(tmp_path: Path) -> None:
     run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=None, delay_ms=150.0).write()
     evidence, verdict = judge(run)

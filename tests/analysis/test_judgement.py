@@ -1,11 +1,13 @@
 """Whole run directories: the planted thing fails, and nothing else does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from analysis.judge import judge
+from analysis.evidence import load_evidence
+from analysis.judge import judge, judge_evidence
 from analysis.verdict import FaultResult, State, Verdict, read_verdict, write_verdict
 from journal.exit_codes import ExitCode
 from journal.outcomes import Endpoint, Kind, Outcome
@@ -151,6 +153,13 @@ def test_a_load_that_ends_before_users_were_well_leaves_the_fault_open(judged: J
     assert (failing(verdict), open_rows(verdict)) == ([], [("faults", "F2 throttle-redis")])
 
 
+@pytest.mark.parametrize(("at_s", "code"), [(60.0, 0), (66.0, 3)])
+def test_a_fault_proves_nothing_where_the_load_did_not_outlast_it(judged: Judged, at_s: float, code: int) -> None:
+    verdict = judged(kill_at_s=None, throttle_at_s=at_s, throttle_s=5.0, throttle_slow=0.0)
+    assert verdict.exit_code == code
+    assert fault(verdict, "F2").recovered_s == (0.0 if code == 0 else None)
+
+
 def test_too_much_of_the_budget_burned_fails_a_fault(judged: Judged) -> None:
     verdict = judged(throttle_slow=0.9)
     assert failing(verdict) == [("faults", "F2 throttle-redis")]
@@ -262,6 +271,11 @@ def test_a_run_with_nothing_but_its_manifest_is_judged(synthetic: Synthetic) -> 
     assert judge(run)[1].exit_code == 3
 
 
+def test_a_run_whose_load_never_began_says_so_first(synthetic: Synthetic) -> None:
+    verdict = judge_evidence(replace(load_evidence(synthetic()), load=None))
+    assert (verdict.exit_code, verdict.reasons[0]) == (3, "The load phase never began.")
+
+
 def test_an_interrupted_run_exits_as_such_even_when_all_gates_pass(judged: Judged) -> None:
     verdict = judged(interrupted_at_s=45.0)
     assert (verdict.state, verdict.exit_code, failing(verdict)) == ("inconclusive", 130, [])
@@ -334,6 +348,13 @@ def test_a_rare_endpoint_leaves_the_run_open_unless_the_plan_lets_it_inform(judg
     rates = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 90.0, rare: 0.3}
     assert open_rows(judged(rates=rates)) == [("latency", "POST /auth/logout")]
     assert judged(rates=rates, min_samples=59).exit_code == 0
+
+
+@pytest.mark.parametrize("gate", ["latency", "availability"])
+def test_a_run_in_which_every_endpoint_is_rare_passes_nothing(judged: Judged, gate: str) -> None:
+    few = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 0.5}
+    verdict = judged(rates=few, min_samples=150, required=(gate,), kill_at_s=None, throttle_at_s=None)
+    assert (verdict.exit_code, [opened for opened, _ in open_rows(verdict)]) == (3, [gate])
 
 
 def test_an_open_share_says_how_long_it_would_take(judged: Judged) -> None:

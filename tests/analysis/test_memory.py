@@ -121,6 +121,13 @@ def test_the_harness_is_held_to_its_own_measure_but_its_leak_is_not_the_targets(
     assert (leak.required, leak.state) == (False, State.FAIL)
 
 
+def test_a_data_store_alone_does_not_answer_for_the_target(judged: Judge) -> None:
+    store = judged(64 + _noise(4 * 240, sigma=0.5), every_s=15.0, role="redis")
+    nothing_of_the_target, informs = memory_gates((store,), required=True)
+    assert (nothing_of_the_target.required, nothing_of_the_target.state) == (True, State.INCONCLUSIVE)
+    assert (informs.required, informs.state) == (False, State.PASS)
+
+
 def test_a_handful_of_readings_says_nothing(judged: Judge) -> None:
     result = judged(np.arange(7.0) * 50)
     assert (result.state, result.slope_mib_per_h.value) == ("inconclusive", None)

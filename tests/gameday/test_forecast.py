@@ -16,7 +16,7 @@ from gameday.forecast import (
 )
 from gameday.preflight import check_plan, check_profile
 from journal.errors import PlanError, ProfileError
-from journal.plan import Arrivals, ArrivalStage, Load, Plan, PlannedFault, Stage, ThinkTime
+from journal.plan import Arrivals, ArrivalStage, Gates, Load, Plan, PlannedFault, Stage, ThinkTime
 from journal.plan_shapes import Shape
 from journal.profile import Limits, Profile
 
@@ -102,6 +102,14 @@ def test_a_gate_that_cannot_decide_is_known_before_the_start() -> None:
     assert gates["browse: GET /"].decides
     assert not gates["all requests"].decides
     assert gates["all requests"].needed == 2995
+
+
+def test_rare_endpoints_only_inform_unless_all_are_rare() -> None:
+    expected = {
+        fewest: [gate.required for gate in forecast_gates(plan(gates=Gates(min_samples=fewest)), JOURNEYS)]
+        for fewest in (0, 500, 1_000_000)
+    }
+    assert expected == {0: [True, True, True], 500: [False, True, True], 1_000_000: [True, True, True]}
 
 
 def test_the_real_journeys_describe_themselves() -> None:

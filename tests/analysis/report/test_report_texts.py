@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from analysis.report.fault_words import users
 from analysis.report.formats import value_of
 from analysis.report.junit import junit_xml
 from analysis.report.markdown import MAX_BYTES, block, code, markdown_report, text
@@ -39,6 +40,11 @@ def test_the_markdown_says_faults_accounts_and_the_command(example):
     assert "3 seconds left out, because the generator was suspect: 1:02 to 1:05 a loop stood still for 1.2 s." in report
     assert "✗ none: it did not bite" in report
     assert example.evidence.manifest.command in report
+
+
+def test_what_users_felt_is_not_known_where_the_load_did_not_outlast_the_fault(example):
+    unseen = replace(example.verdict.faults[0], detected_s=None, recovered_s=None)
+    assert users(unseen) == "not known: the load did not outlast it"
 
 
 def test_a_report_with_very_many_endpoints_still_fits_into_a_comment(example):
