@@ -7,6 +7,7 @@ from journal.columns import merge
 from journal.frames import encode
 from journal.histogram import bucket_index
 from journal.outcomes import Endpoint, Kind, Outcome
+from journal.spool import no_tally
 from load.recorder import Recorder
 
 THRESHOLDS = (1_000, 200_000)
@@ -188,3 +189,36 @@ def test_a_frame_has_the_users_of_the_end_of_its_second_however_late_it_is_seale
     assert [(frame.second, frame.users) for frame in seen] == [
         (10, 5), (11, 7), (12, 7), (13, 7), (14, 7), (15, 4), (16, 0), (17, 1),
     ]  # fmt: skip
+
+
+def test_requests_are_counted_as_begun_answered_or_cut_in_memory_that_survives_and_nothing_else_is():
+    counts = no_tally()
+    recorder = Recorder("w", THRESHOLDS, lambda: 5.0, counts)
+    for kind in Kind:
+        series = recorder.series(Endpoint(kind, "j", "GET /a"))
+        for _ in range(len(Outcome) + 2):
+            series.start()
+        series.answered(7_000, 2_000, at_ns=5_000_000_000)
+        for outcome in Outcome:
+            series.end(outcome, 7)
+    answered = 1 + sum(outcome.answered for outcome in Outcome)
+    assert list(counts) == [len(Outcome) + 2, answered, len(Outcome) + 1 - answered, 0]
+
+
+def test_thresholds_judge_the_response_time_where_there_is_one():
+    recorder = Recorder("w", (1_000,), lambda: 5.0)
+    series = recorder.series(ENDPOINTS[0])
+    for response_us in (999, 1_000, 5_000):
+        series.start()
+        series.end(Outcome.OK, 10, response_us=response_us)
+    assert recorder.close()[-1].endpoints[ENDPOINTS[0]].outcomes[Outcome.OK].over == {1_000: 2}
+
+
+def test_what_was_not_timed_is_counted_too():
+    recorder = Recorder("w", THRESHOLDS, lambda: 5.0)
+    series = recorder.series(ENDPOINTS[0])
+    for service_us in (None, 7, None):
+        series.start()
+        series.end(Outcome.OK, service_us)
+    seen = recorder.close()[-1].endpoints[ENDPOINTS[0]]
+    assert (seen.outcomes[Outcome.OK].count, seen.in_flight) == (3, 0)
