@@ -63,10 +63,10 @@ class Leases:
     def renew(self) -> None:
         """Splits anew when the members have changed, and grants the next seconds to all who have been heard."""
         members = self._roster.living()
-        names = tuple(sorted((member.name for member in members), key=_number))
+        names = tuple(sorted(member.name for member in members))
         if names and (not self._splits or names != self._splits[-1].members):
             self._split(names)
-        until_ns = max(self._clock_ns(), self._begin_ns) + LEASE_NS
+        until_ns = self._clock_ns() + LEASE_NS
         heard = [member for member in members if self._roster.silence_s(member) < HEARD_WITHIN_S]
         if heard:
             self._granted_ns = max(self._granted_ns, until_ns)
@@ -95,8 +95,3 @@ class Leases:
         shares = encode(shares_of(self._splits, member.name))
         lease = {"begin_ns": self._begin_ns, "shares": shares, "until_ns": until_ns, **self._about}
         self._send(LEASE, lease, member.node_id)
-
-
-def _number(name: str) -> tuple[int, str]:
-    """Sorts worker-10 behind worker-9."""
-    return len(name), name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from journal.arrival_schedule import ArrivalSchedule
 from journal.plan import Arrivals, ArrivalStage
 from journal.timeline import EventKind, Timeline, read_timeline
-from load.arrivals.leases import LEASE_NS, Leases
+from load.arrivals.leases import HEARD_WITHIN_S, LEASE_NS, Leases
 from load.arrivals.split import decode, mine
 from load.distributed.messages import LEASE
 from load.distributed.roster import LOST_AFTER_S, Roster
@@ -108,6 +108,17 @@ def test_a_worker_that_comes_back_takes_part_again(scene: Scene) -> None:
     assert all(len(owners) <= 1 for owners in scene.owners)
     last = [owners[0] for owners in scene.owners[-100:]]
     assert abs(last.count("1") - 50) <= 1
+
+
+def test_who_has_not_been_heard_for_a_while_is_granted_nothing_more(scene: Scene) -> None:
+    for node in "01":
+        scene.join(node)
+    scene.leases.begin(T0_S * NS)
+    scene.now_s = HEARD_WITHIN_S
+    scene.roster.heard("0")
+    scene.held.clear()
+    scene.leases.renew()
+    assert list(scene.held) == ["0"]
 
 
 def test_every_split_is_written_down(scene: Scene, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Arrivals on their moments, with a clock and users of the tests' own: nothing is started twice, late, or unseen."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -8,7 +9,8 @@ import pytest
 from gevent.event import AsyncResult
 
 from journal.arrival_schedule import ArrivalSchedule
-from journal.outcomes import ARRIVALS, DROPPED_ARRIVALS, LATE_ARRIVALS, Endpoint
+from journal.histogram import bucket_index
+from journal.outcomes import ARRIVALS, DROPPED_ARRIVALS, LATE_ARRIVALS, Endpoint, Outcome
 from journal.plan import Arrivals, ArrivalStage
 from load.arrivals import starter as starter_module
 from load.arrivals.pool import Pool, choose
@@ -133,6 +135,16 @@ def test_a_stall_makes_arrivals_late_and_their_delay_is_kept(make_scene: Callabl
     assert late == [550_000_000 - 100_000_000 * number for number in range(6)]
     assert len(scene.passes) == 40
     assert scene.counted(LATE_ARRIVALS) == 6
+
+
+def test_a_pass_is_late_from_the_delay_of_the_plan_on(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(users=0)
+    for delay_us in (19_999, 20_000):
+        scene.counts.handed(T0_NS)
+        scene.counts.begun(T0_NS, T0_NS + delay_us * 1_000)
+    (seen,) = [frame.endpoints for frame in scene.recorder.close() if frame.endpoints]
+    assert (seen[LATE_ARRIVALS].started, seen[LATE_ARRIVALS].in_flight) == (1, 0)
+    assert seen[ARRIVALS].outcomes[Outcome.OK].histograms["response"] == Counter(map(bucket_index, (19_999, 20_000)))
 
 
 def test_what_is_more_than_a_second_late_is_dropped_instead_of_fired_at_once(make_scene, clock: Clock) -> None:
