@@ -175,6 +175,20 @@ def test_nothing_is_started_beyond_the_lease_until_it_is_renewed(make_scene: Cal
     assert later == [scene.planned_ns[number] for number in range(21, 40, 2)]
 
 
+def test_nothing_is_started_again_when_the_shares_change_on_the_way(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene()
+    handed = scene.counts.handed
+
+    def split_anew(intended_ns: int) -> None:
+        handed(intended_ns)
+        if intended_ns == T0_NS + scene.planned_ns[5]:
+            scene.starter.take(Lease(T0_NS, (*ALL, Share(20, 0, 2)), T0_NS + 99 * NS))
+
+    scene.counts.handed = split_anew  # type: ignore[method-assign]
+    scene.run()
+    assert [intended for intended, _ in scene.passes] == [*scene.planned_ns[:20], *scene.planned_ns[20::2]]
+
+
 def test_an_older_lease_that_was_overtaken_is_not_taken(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene()
     scene.starter.take(Lease(T0_NS, (Share(0, 0, 0),), T0_NS + 99 * NS))

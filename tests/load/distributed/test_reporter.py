@@ -8,6 +8,7 @@ from journal.failures import read_failures
 from journal.frames import EndpointSecond, Frame, OutcomeSecond, encode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.readings import read_readings
+from journal.spool import Spool, open_spool
 from load.distributed.collector import Collector, Pulse, pulse
 from load.distributed.reporter import RESEND_AFTER_AT_MOST_S, RESEND_AFTER_S, Parcel, Reporter
 from load.health.monitor import ProcessWatch
@@ -145,3 +146,55 @@ def test_the_pulse_counts_all_workers_however_many(make_run):
     assert pulse(list(collector.recent)) == Pulse(users=400, requests=600, bad=0, failed=0)
     assert len(collector.recent) <= 4 * 200
     collector.close()
+
+
+def test_the_pulse_judges_the_requests_of_all_outcomes_and_nothing_else():
+    good = OutcomeSecond(10, over={1_000: 4, 200_000: 1})
+    seen = EndpointSecond(13, 0, {Outcome.OK: good, Outcome.CUT: OutcomeSecond(2, over={1_000: 2})})
+    workflow = Endpoint(Kind.WORKFLOW, "j", "task")
+    frames = [Frame("worker-0", second, second, 1, {ENDPOINT: seen, workflow: seen}) for second in (1, 2)]
+    assert pulse(frames) == Pulse(users=1, requests=12, bad=6, failed=2)
+
+
+@pytest.fixture
+def spooled(line, tmp_path):
+    spool = Spool(tmp_path / "spool", "run", "worker-0", limit_bytes=8_192)
+
+    def send(parcel: Parcel) -> None:
+        line.sent.append(parcel.encode())
+        line.in_spool.append([each.frame.sequence for each in open_spool(spool.path).read()[0]])
+
+    line.in_spool = []
+    line.reporter = Reporter(line.logbook, send, lambda: line.now_s, spool)
+    line.spool = spool
+    line.second(1)
+    line.second(1)
+    line.second(1)
+    return line
+
+
+def test_a_parcel_is_in_the_spool_before_it_is_sent_and_until_the_master_has_all_of_them(spooled):
+    assert spooled.in_spool == [[1], [1, 2]]
+    spooled.reporter.acknowledged(1)
+    assert len(open_spool(spooled.spool.path).read()[0]) == 2
+    spooled.reporter.acknowledged(2)
+    assert open_spool(spooled.spool.path).read() == ([], [])
+
+
+def test_a_spool_goes_in_the_end_unless_it_holds_what_the_master_does_not_have(spooled):
+    spooled.reporter.acknowledged(1)
+    spooled.reporter.close()
+    assert spooled.spool.path.exists()
+    spooled.reporter.acknowledged(2)
+    spooled.reporter.close()
+    assert not spooled.spool.path.exists()
+
+
+def test_a_spool_without_room_is_told_with_the_next_frame_and_the_frame_is_sent_all_the_same(spooled):
+    spooled.logbook.failed(ENDPOINT, Outcome.CUT, "x" * 10_000, "api-1@5")
+    spooled.second(1)
+    spooled.second(1)
+    warnings = {parcel["sequence"]: parcel["warnings"] for parcel in spooled.sent}
+    assert [bool(warnings[sequence]) for sequence in (1, 2, 3, 4)] == [False, False, False, True]
+    assert "the spool is full" in warnings[4][0]
+    assert spooled.in_spool[-1] == [1, 2, 4]
