@@ -211,6 +211,16 @@ def test_at_the_end_what_is_due_is_started_and_nothing_else(make_scene: Callable
     assert len(scene.passes) == 10
 
 
+def test_of_two_ends_the_earlier_one_counts(make_scene: Callable[..., Scene]) -> None:
+    for ends_s in ((1, 3), (3, 1)):
+        scene = make_scene()
+        for end_s in ends_s:
+            scene.starter.finish(T0_NS + end_s * NS)
+        scene.clock.now_ns = T0_NS
+        scene.run()
+        assert [intended for intended, _ in scene.passes] == [at_ns for at_ns in scene.planned_ns if at_ns <= NS]
+
+
 def test_a_starter_that_never_got_a_lease_ends_when_it_is_told(make_scene: Callable[..., Scene]) -> None:
     scene = make_scene()
     scene.starter.finish()

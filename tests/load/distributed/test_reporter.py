@@ -191,10 +191,10 @@ def test_a_spool_goes_in_the_end_unless_it_holds_what_the_master_does_not_have(s
 
 
 def test_a_spool_without_room_is_told_with_the_next_frame_and_the_frame_is_sent_all_the_same(spooled):
-    spooled.logbook.failed(ENDPOINT, Outcome.CUT, "x" * 10_000, "api-1@5")
+    spooled.reporter.note([], ["x" * 10_000])
     spooled.second(1)
     spooled.second(1)
     warnings = {parcel["sequence"]: parcel["warnings"] for parcel in spooled.sent}
-    assert [bool(warnings[sequence]) for sequence in (1, 2, 3, 4)] == [False, False, False, True]
+    assert [bool(warnings[sequence]) for sequence in (1, 2, 3, 4)] == [False, False, True, True]
     assert "the spool is full" in warnings[4][0]
     assert spooled.in_spool[-1] == [1, 2, 4]
