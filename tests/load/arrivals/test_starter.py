@@ -237,7 +237,25 @@ def test_a_user_that_is_stopped_while_it_waits_is_handed_nothing(make_scene: Cal
     assert not scene.pool.hand("nobody", 3)
 
 
+def test_the_user_who_has_waited_longest_goes_first() -> None:
+    pool, served = Pool(), list[str]()
+
+    def serve(name: str) -> None:
+        while True:
+            pool.wait("auth")
+            served.append(name)
+
+    users = [gevent.spawn(serve, name) for name in "abc"]
+    for number in range(6):
+        settle()
+        assert pool.hand("auth", number)
+    settle()
+    gevent.killall(users)
+    assert "".join(served) == "abcabc"
+
+
 def test_choices_follow_the_mix() -> None:
     journey_of = choose({"auth": 1, "none": 0, "agents": 3})
     chosen = [journey_of(float(choice)) for choice in np.linspace(0, 0.9999, 1000)]
     assert (chosen.count("auth"), chosen.count("agents"), chosen.count("none")) == (250, 750, 0)
+    assert journey_of(0.25) == "agents"
