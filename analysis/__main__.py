@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.judge import judge
 from analysis.terminal import closing_lines
 from analysis.verdict import Verdict, write_verdict
-from journal.errors import GamedayError, Problem, RunDirectoryError
+from journal.errors import GamedayError
 from journal.exit_codes import ExitCode
 from journal.run_directory import RunDirectory
 
@@ -25,11 +25,8 @@ def judge_and_report(run: RunDirectory) -> Verdict:
     from analysis.report.write import write_reports  # noqa: PLC0415
 
     evidence, verdict = judge(run)
-    try:
-        write_verdict(run.verdict, verdict)
-        write_reports(run, evidence, verdict)
-    except OSError as error:
-        raise RunDirectoryError([Problem(str(run.path), f"cannot be written: {error.strerror}")]) from error
+    write_verdict(run.verdict, verdict)
+    write_reports(run, evidence, verdict)
     return verdict
 
 

@@ -165,11 +165,11 @@ class _Promise:
         share, wanted = f"{percent(estimate.value, decimals)} % {self.what}", target_percent(self.target)
         known = bounds(estimate, decimals)
         if found.state is not State.INCONCLUSIVE:
-            return f"{self.subject}: {share} ({known}, target {wanted}){self._with_left_out(found)}"
+            return f"{self.subject}: {share} ({known}, target {wanted} %){self._with_left_out(found)}"
         if decide(interval, self.budget) is not State.INCONCLUSIVE:
-            return f"{self.subject}: {share} ({known}, target {wanted}){self._with_left_out(found) or UNTRUSTED}"
+            return f"{self.subject}: {share} ({known}, target {wanted} %){self._with_left_out(found) or UNTRUSTED}"
         more = f"; {more_time(needs_s)}" if needs_s else ""
-        return f"{self.subject} {share} ({known}) straddles {wanted}{self._with_left_out(found)}{more}"
+        return f"{self.subject} {share} ({known}) straddles {wanted} %{self._with_left_out(found)}{more}"
 
     def _with_left_out(self, found: Decision) -> str:
         """What it would be had nothing been left out; a share is never judged without saying so."""

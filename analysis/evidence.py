@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journal.columns import FrameColumns, read_columns
+from journal.errors import Problem, RunDirectoryError
 from journal.failures import Failure, read_failures
 from journal.frame_file import Damage
 from journal.histogram import highest_values
@@ -186,9 +187,18 @@ def load_evidence(run: RunDirectory) -> Evidence:
     """Reads a run directory; damaged files are read as far as they go and the damage is kept.
 
     Raises:
-        RunDirectoryError: there is no such directory, or its manifest is missing, unreadable or of an unknown schema.
+        RunDirectoryError: there is no such directory, its manifest is missing, unreadable or of an unknown schema, or
+            another of its files may not be opened.
     """
     manifest = run.read_manifest()
+    try:
+        return _read(run, manifest)
+    except OSError as error:
+        where, remedy = str(error.filename or run.path), "judge it as a user who may, or from a whole copy"
+        raise RunDirectoryError([Problem(where, f"cannot be read: {error.strerror}", remedy)]) from error
+
+
+def _read(run: RunDirectory, manifest: Manifest) -> Evidence:
     columns = read_columns(run.frames)
     events, broken_events = read_timeline(run.timeline)
     readings, broken_readings = read_readings(run.readings)

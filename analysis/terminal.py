@@ -45,7 +45,7 @@ def _row(row: GateResult) -> Iterator[str]:
 def _share(row: GateResult) -> str:
     decimals = decimals_for(row.threshold or 0.0)
     known = "" if row.measured.low is None else f" [{bounds(row.measured, decimals)}]"
-    return f"{percent(row.measured.value, decimals)} %{known}, target {target_percent(row.threshold or 0.0)}"
+    return f"{percent(row.measured.value, decimals)} %{known}, target {target_percent(row.threshold or 0.0)} %"
 
 
 def _list(kind: str, plural: str, names: tuple[str, ...]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from journal.errors import Problem, RunDirectoryError
 from journal.exit_codes import ExitCode
 from journal.records import from_json, to_json
+from journal.run_directory import write_whole
 
 SCHEMA = "aia-gameday/verdict/1"
 SERVICE_TIME, RESPONSE_TIME = "service time", "response time"
@@ -307,10 +308,9 @@ class Verdict:
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:
-    """Writes verdict.json whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(to_json(verdict), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    temporary.replace(path)
+    """Writes verdict.json whole or not at all. Raises RunDirectoryError."""
+    text = json.dumps(to_json(verdict), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, text.encode())
 
 
 def read_verdict(path: Path) -> Verdict:

@@ -94,7 +94,7 @@ def _passing(found: Findings) -> str:
     plan = found.evidence.manifest.plan
     good, decimals = good_share(found.pooled), decimals_for(plan.slo.good_share)
     share = f"{percent(good.value, decimals)} % of requests under {plan.slo.threshold_ms:g} ms"
-    certain = f"95 % bounds {bounds(good, decimals)}, target {target_percent(plan.slo.good_share)}"
+    certain = f"95 % bounds {bounds(good, decimals)}, target {target_percent(plan.slo.good_share)} %"
     left_out = f"; {found.left_out_s} s left out, in which the generator was suspect" if found.left_out_s else ""
     return f"{plan.load.size}: {share} ({certain}){left_out}."
 

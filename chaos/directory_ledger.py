@@ -48,9 +48,7 @@ class DirectoryLedger:
         """See `Ledger`."""
         records: list[Record] = []
         unreadable: list[Problem] = []
-        if self.directory.exists() and not self.directory.is_dir():
-            unreadable.append(Problem(str(self.directory), "is no directory, and so no ledger", "name another one"))
-        for path in sorted(self.directory.glob("*.json")):
+        for path in self._files(unreadable):
             try:
                 records.append(_read(path))
             except FileNotFoundError:
@@ -58,6 +56,19 @@ class DirectoryLedger:
             except BadInput as error:
                 unreadable.extend(error.problems)
         return Contents(tuple(records), tuple(unreadable)).of_run(run_id)
+
+    def _files(self, unreadable: list[Problem]) -> list[Path]:
+        # not by glob, which takes a directory that may not be listed for an empty one
+        try:
+            return sorted(path for path in self.directory.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError:
+            unreadable.append(Problem(str(self.directory), "is no directory, and so no ledger", "name another one"))
+        except OSError as error:
+            remedy = "recover as the user whose run it was"
+            unreadable.append(Problem(str(self.directory), f"the ledger cannot be read: {error.strerror}", remedy))
+        return []
 
     def find(self, run_id: str, fault_id: str) -> Record | None:
         """See `Ledger`."""

@@ -8,9 +8,11 @@ from typing import NoReturn
 
 import click
 
-# the first process of a container ignores every signal that it does not handle, and the imports below take a second
-if os.getpid() == 1:
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(130))
+# the imports below take a second or two, in which nothing is begun that would have to be ended in order; what somebody
+# chose to ignore stays ignored (the first process of a container ignores by default, which does not count as that)
+if _STOPPING := [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]:
+    for _number in _STOPPING:
+        signal.signal(_number, lambda *_: os._exit(130))
 
 from gameday.cli import gameday
 from journal.errors import GamedayError
@@ -19,6 +21,8 @@ from journal.exit_codes import ExitCode
 
 def main() -> NoReturn:
     """The entry point of the command `gameday`."""
+    for number in _STOPPING:
+        signal.signal(number, signal.default_int_handler)
     sys.exit(int(_run()))
 
 
@@ -26,6 +30,7 @@ def _run() -> ExitCode:
     try:
         result = gameday.main(prog_name="gameday", standalone_mode=False)
     except click.exceptions.Abort:
+        click.echo("gameday: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.words import counted, duration
 from gameday.data_files import read_rows
 from gameday.forecast import GateForecast, roomy
 from gameday.locust_processes import journeys_folder
@@ -41,7 +42,8 @@ def check_lines(checked: Checked) -> Iterator[str]:
     plan, load = checked.plan, checked.plan.load
     yield f"plan      {plan.name}: {plan.description}".rstrip(": ")
     yield f"target    {_target(checked.profile)}"
-    yield f"load      {load.words}; warm-up {load.warm_up_s:g} s of that, {load.workers} workers, seed {plan.seed}"
+    workers = counted(load.workers, "worker")
+    yield f"load      {load.words}; warm-up {load.warm_up_s:g} s of that, {workers}, seed {plan.seed}"
     yield f"journeys  {', '.join(f'{name} × {weight}' for name, weight in load.mix.items() if weight)}"
     if load.arrivals is not None:
         wanted, allowed = roomy(checked.in_flight, load.workers), load.arrivals.max_in_flight
@@ -91,6 +93,6 @@ def _forecast_lines(checked: Checked) -> Iterator[str]:
         subject = forecast.subject if len(forecast.subject) <= 48 else forecast.subject[:47] + "…"
         yield f"{forecast.gate:<14} {subject:<48} {forecast.samples:>8,} {forecast.needed:>7,}{note}"
     yield ""
-    hours = checked.plan.load.duration_s / 3600
-    yield f"memory        a run of {hours:.2g} h can find a large leak; it takes hours to call a target clean"
+    length = duration(checked.plan.load.duration_s)
+    yield f"memory        a run of {length} can find a large leak; it takes hours to call a target clean"
     yield f"journeys read from {journeys_folder()}; nothing was sent"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from chaos.directory_ledger import DirectoryLedger
 from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
 from gameday.capacity.command import Wishes, capacity_job
@@ -27,7 +28,7 @@ from gameday.inputs import (
     tell_undecidable,
 )
 from gameday.live_view import LiveView
-from gameday.locust_processes import Address, MetricsAt, worker_command
+from gameday.locust_processes import Address, MetricsAt, require_free, worker_command
 from gameday.openapi import profile_text, read_openapi, write_profile
 from gameday.options import Overrides
 from gameday.plain_view import PlainView
@@ -43,6 +44,8 @@ from journal.run_directory import RunDirectory, make_run_directory, new_run_id
 from journal.spool import open_spool
 
 _EXIT_CODES = "Exit codes: " + " · ".join(f"{code.value} {code.meaning}" for code in ExitCode)
+
+_DEFECT_HELP = "Plants a defect in the embedded target, may be repeated; `gameday target up --defect list` names them."
 
 _profile_option = click.option(
     "--profile", default="embedded", show_default=True, help="Name or file of the target's profile."
@@ -61,7 +64,7 @@ def gameday() -> None:
 @state_option
 @out_option
 @click.option("--seed", type=click.IntRange(min=0), help="Replaces the plan's seed.")
-@click.option("--defect", "defects", multiple=True, help="Plants a defect in the embedded target; see the documents.")
+@click.option("--defect", "defects", multiple=True, metavar="SPEC", help=_DEFECT_HELP)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), default=0, help="Serves Prometheus metrics of the run.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address that serves them.")
 @click.option("--run-id", callback=check_run_id, metavar="ID", help="The id of the run (default: a new one).")
@@ -85,6 +88,10 @@ def run(
 ) -> ExitCode:
     """Runs PLAN (a file, or the name of one that comes with the harness) and exits by its verdict."""
     address = Address.parse(workers_at, "--workers-at") if workers_at is not None else None
+    if address is not None:
+        require_free(address, "--workers-at")
+    if metrics_port:
+        require_free(Address(metrics_host, metrics_port), "--metrics-host, --metrics-port")
     if address is not None and not load_secret():
         click.echo(f"note: whoever reaches {workers_at} can pass for a worker; set {LOAD_SECRET} here and there")
     checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
@@ -123,7 +130,7 @@ def worker(master: str) -> None:
 @state_option
 @out_option
 @click.option("--seed", type=click.IntRange(min=0), help="Replaces the plan's seed.")
-@click.option("--defect", "defects", multiple=True, help="Plants a defect in the embedded target; see the documents.")
+@click.option("--defect", "defects", multiple=True, metavar="SPEC", help=_DEFECT_HELP)
 @click.option(
     "--start",
     type=click.IntRange(min=1),
@@ -176,7 +183,11 @@ def _conduct_and_judge(job: Job, *, plain: bool) -> ExitCode:
     if not job.run.manifest.exists():
         discard_unused(job.run)
         return code
-    return gravest(judge_and_print(job.run), code)
+    judged = judge_and_print(job.run)
+    final = gravest(judged, code)
+    if final != judged:
+        click.echo(f"Exit {final.value} instead: {final.meaning}.")
+    return final
 
 
 def _conduct(job: Job, *, plain: bool) -> ExitCode:
@@ -246,7 +257,11 @@ def collect_command(run_directory: Path, spools: tuple[Path, ...]) -> ExitCode:
 @click.option("--ledger", metavar="LEDGER", help="A directory, or kubernetes:NAMESPACE/NAME (default: this machine's).")
 def recover(ledger: str | None) -> ExitCode:
     """Reverts every fault that is still open on this machine, or in a cluster; safe to call at any time."""
-    return print_recovery(recover_all(open_ledger(ledger) if ledger else default_ledger(os.environ)))
+    found = open_ledger(ledger) if ledger else default_ledger(os.environ)
+    if ledger and isinstance(found, DirectoryLedger) and not found.directory.exists():
+        remedy = "leave --ledger out for this machine's own"
+        raise CommandError([Problem(f"--ledger {ledger}", "there is no such directory", remedy)])
+    return print_recovery(recover_all(found))
 
 
 @gameday.command()
@@ -263,7 +278,7 @@ def init(folder: Path) -> ExitCode:
 def plans() -> ExitCode:
     """Lists the plans that come with the harness."""
     for name, path in packaged("plan").items():
-        click.echo(f"{name:<12} {load_plan(str(path)).description}")
+        click.echo(f"{name:<14} {load_plan(str(path)).description}")
     return ExitCode.PASS
 
 

@@ -1,5 +1,6 @@
 """Conducts one run: target, readings, load, faults, end; the verdict is made from the run directory afterwards."""
 
+import errno
 import os
 import secrets
 import shlex
@@ -29,7 +30,7 @@ from journal.exit_codes import ExitCode
 from journal.manifest import Manifest, installed_versions, this_clock, this_machine, write_manifest
 from journal.plan import Plan
 from journal.profile import Profile
-from journal.run_directory import RunDirectory, new_run_id
+from journal.run_directory import NO_ROOM, RunDirectory, has_room, new_run_id, unwritable
 from journal.timeline import Event, EventKind, Phase, Timeline, read_timeline
 from probes.counters import read_counters
 from probes.health import is_ready
@@ -108,8 +109,18 @@ def conduct(job: Job, view: View) -> None:
 
     Raises:
         TargetUnreachable: before anything was sent.
+        RunDirectoryError: the disk is full; faults are reverted.
         HarnessDefect: a part of the harness broke.
     """
+    try:
+        _conduct(job, view)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise unwritable(job.run.path, error) from error
+
+
+def _conduct(job: Job, view: View) -> None:
     with StopSignals() as stop, _target(job) as target:
         ready_path, trust = job.profile.readiness, Trust(job.profile.verify_tls, job.profile.ca_file)
         if not is_ready(target.base_url, path=ready_path, trust=trust):
@@ -155,6 +166,7 @@ class _Conductor:
         self._faults = FaultSchedule(job.plan.faults, job.run, self._aim(), self._timeline, self._children)
         self._pilot = job.pilot(job, self._faults, self._timeline) if job.pilot is not None else None
         self._stopped = False
+        self._no_room = False
 
     def _aim(self) -> Aim:
         return Aim(self._target.base_url, self._target.state_file)
@@ -176,6 +188,8 @@ class _Conductor:
             self._note_counters("after")
             self._await_faults()
         self._view.refresh(self._progress, self._progress.refresh())
+        if self._no_room:
+            raise unwritable(self._run.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _start_load(self) -> None:
         job = self._job
@@ -205,6 +219,8 @@ class _Conductor:
                 end(master, patience_s=REVERT_PATIENCE_S)
         if master.returncode == ExitCode.BAD_INPUT:
             raise BadInput(self._refusal())
+        if self._stopped and master.returncode == -signal.SIGTERM and self._progress.phase is Phase.CHECK:
+            return  # it was stopped by `_stop_load` before it could listen to that
         if master.returncode != 0:
             self._outlive_the_master(master.returncode)
 
@@ -252,6 +268,9 @@ class _Conductor:
             return
         if self._stop.received is not None:
             self._timeline.write(EventKind.INTERRUPTED, signal=self._stop.received.name)
+            self._stop_load()
+        elif not has_room(self._run.path):
+            self._no_room = True
             self._stop_load()
         elif self._progress.phase is Phase.LOAD and began_ns is not None:
             self._faults.tick((time.time_ns() - began_ns) / 1e9)

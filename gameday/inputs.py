@@ -13,7 +13,7 @@ from gameday.cluster.names import NAMED, is_namespace
 from gameday.forecast import describe_journeys, expected_in_flight, forecast_gates
 from gameday.options import Overrides, overridden
 from gameday.preflight import check_plan, check_profile
-from gameday.sources import load_plan, load_profile
+from gameday.sources import load_plan, load_profile, with_line
 from journal.errors import BadInput, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile, with_planned_mix
@@ -49,7 +49,12 @@ def read_checked(plan: str, profile: str, overrides: Overrides) -> Checked:
     Raises:
         BadInput: with every problem of both.
     """
-    return check_together(*plan_and_profile(plan, profile, overrides))
+    records = plan_and_profile(plan, profile, overrides)
+    try:
+        return check_together(*records)
+    except BadInput as error:
+        names = {"plan": plan, "profile": profile}
+        raise BadInput(with_line(problem, names) for problem in error.problems) from None
 
 
 def plan_and_profile(plan: str, profile: str, overrides: Overrides) -> tuple[Plan, Profile]:

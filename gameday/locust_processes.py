@@ -30,6 +30,17 @@ class Address:
         return cls(host, int(port))
 
 
+def require_free(at: Address, option: str) -> None:
+    """Raises CommandError, which names the option, when nobody could listen there."""
+    host = "" if at.host == "*" else at.host
+    try:
+        with socket.create_server((host, at.port)):
+            pass
+    except OSError as error:
+        what = f"{at.host}:{at.port} cannot be used: {error.strerror}"
+        raise CommandError([Problem(option, what, "choose a free port of this machine")]) from error
+
+
 def _no_address(text: str, option: str) -> CommandError:
     return CommandError([Problem(option, f"{text!r} is no HOST:PORT", "write for example 0.0.0.0:5557")])
 

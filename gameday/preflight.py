@@ -149,7 +149,7 @@ def _fault_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
             yield from (Problem(f"plan: faults[{index}]", str(problem)) for problem in error.problems)
     if plan.faults and not _reaches_processes(profile):
         what = "the plan has faults, but the profile does not say how to reach the target's processes"
-        remedy = "name the target's state file, or set platform.kind to kubernetes, or run without faults"
+        remedy = "name the target's state file, or set platform.kind to kubernetes, or take the faults out of the plan"
         yield Problem("profile: platform.state_file", what, remedy)
 
 

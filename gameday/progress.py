@@ -205,6 +205,7 @@ def describe(event: Event) -> str:
         return ""
     if event.kind is EventKind.LEVEL:
         data["size"] = f"{data['users']} users" if "users" in data else f"{data['arrivals_per_s']} arrivals/s"
+        return ("{size}: {result}, {reason}" if data["result"] else "going to {size}").format_map(data).rstrip(", ")
     return _SENTENCES.get(event.kind, "").format_map(data).rstrip()
 
 
@@ -214,7 +215,6 @@ _SENTENCES = {
     EventKind.WORKER: "generator {worker} {state}",
     EventKind.CALIBRATION: "generator {worker} can do {ceiling_per_s} requests/s",
     EventKind.STORM: "{storm_id} {storm} {state} on {worker}",
-    EventKind.LEVEL: "{size} {state} {result} {reason}",
     EventKind.INVARIANT: "invariant {name} violated {violated} times",
     EventKind.GUARD: "guard {guard}: {measured} (limit {limit})",
     EventKind.WARNING: "warning: {message}",

@@ -49,6 +49,8 @@ class ReadingsThread:
                 if not self._failing:
                     self._timeline.write(EventKind.WARNING, message=f"the target's readings pause: {error}")
                 self._failing = True
+            except OSError:
+                return  # a full disk, which the conductor sees too: it ends the run and says so
 
 
 class LocalProcesses:

@@ -1,5 +1,7 @@
 """Finds plans and profiles: a file named by its path, or one that comes with the harness, named by its name."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -35,6 +37,20 @@ def load_plan(name: str) -> Plan:
 def load_profile(name: str) -> Profile:
     """The profile with this name or path. Raises ProfileError with every problem that the file itself has."""
     return read_profile(read_document(_find(name, "profile", ProfileError), ProfileError))
+
+
+def with_line(problem: Problem, names: Mapping[str, str]) -> Problem:
+    """A problem at "plan: load.mix" or "profile: paths" at the line of the file; `names`: kind → name or path of it.
+
+    What comes with the harness keeps its name, since nobody would change it there.
+    """
+    kind, _, place = problem.where.partition(": ")
+    if kind not in names:
+        return problem
+    if not Path(names[kind]).is_file():
+        return replace(problem, where=f"{kind} {names[kind]}: {place}")
+    document = read_document(Path(names[kind]), BadInput)
+    return replace(problem, where=document.where(place_of(place)))
 
 
 def text_of(name: str, kind: str) -> str:

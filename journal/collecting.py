@@ -11,7 +11,7 @@ from journal.errors import Problem, RunDirectoryError
 from journal.frame_file import FrameWriter, scan
 from journal.frames import Frame
 from journal.json_lines import JsonLines
-from journal.run_directory import RunDirectory
+from journal.run_directory import RunDirectory, unwritable
 from journal.spool import Spooled, SpoolFile, Tally, find_spools, open_spool
 from journal.timeline import EventKind, Timeline
 
@@ -71,7 +71,7 @@ def collect(run: RunDirectory, paths: Iterable[Path]) -> Collected:
             for spool in spools:
                 spool.remove()
     except OSError as error:
-        raise RunDirectoryError([Problem(str(run.path), f"cannot be written: {error.strerror}")]) from error
+        raise unwritable(run.path, error) from error
     return collected
 
 

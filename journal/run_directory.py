@@ -1,11 +1,17 @@
 """The run directory: the names of its files, how it is made, and how it is opened again."""
 
+import errno
+import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from journal.errors import Problem, RunDirectoryError
 from journal.manifest import Manifest, read_manifest, write_manifest
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk, or a used-up quota, answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,32 @@ class RunDirectory:
         return read_manifest(self.manifest)
 
 
+def unwritable(path: Path, error: OSError) -> RunDirectoryError:
+    """The error for what cannot be written at `path`, with a remedy where the disk is full."""
+    full = error.errno in NO_ROOM
+    return RunDirectoryError(
+        [Problem(str(path), f"cannot be written: {error.strerror}", "make room on the disk" if full else "")]
+    )
+
+
+def has_room(path: Path) -> bool:
+    """Whether the disk that holds `path` has a block to spare for this user."""
+    disk = os.statvfs(path)
+    return (disk.f_bavail if os.geteuid() else disk.f_bfree) > 0
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all. Raises RunDirectoryError, and leaves no draft."""
+    draft = path.with_suffix(path.suffix + ".tmp")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
 def new_run_id() -> str:
     """A short name for a run, unlikely to occur twice on one machine."""
     return secrets.token_hex(4)
@@ -90,7 +122,7 @@ def make_run_directory(path: Path) -> RunDirectory:
         run = RunDirectory(path)
         run.logs.mkdir()
     except OSError as error:
-        raise RunDirectoryError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error
+        raise unwritable(path, error) from error
     return run
 
 
@@ -100,5 +132,5 @@ def create_run_directory(path: Path, manifest: Manifest) -> RunDirectory:
     try:
         write_manifest(run.manifest, manifest)
     except OSError as error:
-        raise RunDirectoryError([Problem(str(path), f"cannot be written: {error.strerror}")]) from error
+        raise unwritable(path, error) from error
     return run

@@ -11,6 +11,7 @@ from journal.capacity import USERS, Search
 from journal.errors import Problem, RunDirectoryError
 from journal.exit_codes import ExitCode
 from journal.records import from_json, to_json
+from journal.run_directory import write_whole
 
 SCHEMA = "aia-gameday/capacity/1"
 
@@ -65,10 +66,9 @@ class CapacityResult:
 
 
 def write_result(path: Path, result: CapacityResult) -> None:
-    """Writes capacity.json whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(to_json(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    temporary.replace(path)
+    """Writes capacity.json whole or not at all. Raises RunDirectoryError."""
+    text = json.dumps(to_json(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_whole(path, text.encode())
 
 
 def read_result(path: Path) -> CapacityResult:

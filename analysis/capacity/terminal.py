@@ -62,5 +62,6 @@ def usl_words(capacity: Capacity) -> str:
     """The scalability fit in one line."""
     usl = capacity.usl
     if usl.peak_n is not None and usl.peak_per_s is not None:
-        return f"USL: peak {usl.peak_per_s:.4g} per s at {usl.peak_n:.3g} users (σ {usl.sigma:.3g}, κ {usl.kappa:.3g})"
+        sigma = round(usl.sigma or 0.0, 9)  # what is less is noise of the fit's arithmetic
+        return f"USL: peak {usl.peak_per_s:.4g} per s at {usl.peak_n:.3g} users (σ {sigma:.3g}, κ {usl.kappa:.3g})"
     return f"USL: peak not identified: {usl.why_not}"

@@ -4,10 +4,8 @@ from analysis.capacity.judge import judge_capacity
 from analysis.capacity.page import capacity_page
 from analysis.capacity.result import write_result
 from analysis.capacity.terminal import closing_lines
-from analysis.report.write import write_whole
-from journal.errors import Problem, RunDirectoryError
 from journal.exit_codes import ExitCode
-from journal.run_directory import RunDirectory
+from journal.run_directory import RunDirectory, write_whole
 
 
 def judge_and_report_capacity(run: RunDirectory) -> tuple[list[str], ExitCode]:
@@ -17,10 +15,7 @@ def judge_and_report_capacity(run: RunDirectory) -> tuple[list[str], ExitCode]:
         RunDirectoryError: the directory cannot be read, or nothing can be written there.
     """
     evidence, result = judge_capacity(run)
-    try:
-        write_result(run.capacity, result)
-    except OSError as error:
-        raise RunDirectoryError([Problem(str(run.path), f"cannot be written: {error.strerror}")]) from error
+    write_result(run.capacity, result)
     page = run.path / "capacity.html"
     write_whole(page, capacity_page(evidence.manifest, result).encode())
     return closing_lines(result, page), result.exit

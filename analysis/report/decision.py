@@ -8,6 +8,9 @@ from analysis.verdict import GateResult, State, Verdict
 from analysis.words import more_time
 
 SHOWN_ROWS = 12
+_REQUIRED_PASS = (
+    3  # places: 0 and 1 failed, 2 required and undecided, 3 required and passed, 4 and 5 the same of others
+)
 _GATE_NAMES = {
     "latency": "Latency",
     "availability": "Availability",
@@ -43,17 +46,26 @@ class Reason:
 
 
 def decision_rows(verdict: Verdict) -> list[DecisionRow]:
-    """Every gate, worst first: failed, undecided, passed; in each, what is required before what only informs."""
+    """Every gate: what failed, then what is required (undecided, passed), then what only informs."""
     ordered = sorted(verdict.gates, key=_order)
     scales = {key: _scale(verdict.gates, *key) for key in {(gate.gate, gate.unit) for gate in ordered}}
     return [_row(number, gate, scales[gate.gate, gate.unit]) for number, gate in enumerate(ordered, start=1)]
 
 
 def split_rows(rows: list[DecisionRow]) -> tuple[list[DecisionRow], list[DecisionRow]]:
-    """(the rows to show at once, the rows that pass and may be folded away)."""
-    bad = sum(row.gate.state != State.PASS for row in rows)
-    shown = max(bad, min(len(rows), SHOWN_ROWS))
+    """(the rows to show at once, the rows that may be folded away: what passes, or neither decides nor fails)."""
+    decisive = sum(_place(row.gate) < _REQUIRED_PASS for row in rows)
+    required = sum(_place(row.gate) <= _REQUIRED_PASS for row in rows)
+    shown = max(decisive, min(required or len(rows), SHOWN_ROWS))
     return rows[:shown], rows[shown:]
+
+
+def folded_words(folded: list[DecisionRow]) -> str:
+    """What is behind the fold: "14 more rows that pass, 6 that are open and only inform"."""
+    passing = sum(row.gate.state == State.PASS for row in folded)
+    texts = {"that pass": passing, "that are open and only inform": len(folded) - passing}
+    said = [f"{number} {text}" for text, number in texts.items() if number]
+    return "More rows: " + ", ".join(said)
 
 
 def linked_reasons(verdict: Verdict, rows: list[DecisionRow]) -> list[Reason]:
@@ -61,11 +73,17 @@ def linked_reasons(verdict: Verdict, rows: list[DecisionRow]) -> list[Reason]:
     return [Reason(reason, f"#{_source(reason.casefold(), rows, verdict)}") for reason in verdict.reasons[:3]]
 
 
-def _order(gate: GateResult) -> tuple[int, bool, int, float, str]:
+def _place(gate: GateResult) -> int:
+    if gate.state == State.FAIL:
+        return 0 if gate.required else 1
+    return (_REQUIRED_PASS - 1 if gate.required else _REQUIRED_PASS + 1) + (gate.state == State.PASS)
+
+
+def _order(gate: GateResult) -> tuple[int, int, float, str]:
     names = list(_GATE_NAMES)
     place = names.index(gate.gate) if gate.gate in names else len(names)
     value = gate.measured.value or 0.0
-    return (formats.rank(gate.state), not gate.required, place, value if gate.unit == "share" else -value, gate.subject)
+    return (_place(gate), place, value if gate.unit == "share" else -value, gate.subject)
 
 
 def _scale(gates: tuple[GateResult, ...], name: str, unit: str) -> Scale:

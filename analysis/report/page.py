@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from analysis.evidence import Evidence
 from analysis.report import fault_words, formats
-from analysis.report.decision import decision_rows, linked_reasons, split_rows
+from analysis.report.decision import decision_rows, folded_words, linked_reasons, split_rows
 from analysis.report.error_table import error_table
 from analysis.report.fault_cards import fault_cards
 from analysis.report.memory_cards import memory_cards
@@ -67,6 +67,7 @@ def html_page(evidence: Evidence, verdict: Verdict) -> str:
             reasons=linked_reasons(verdict, rows),
             shown_rows=shown,
             folded_rows=folded,
+            folded_words=folded_words(folded),
             timeline=timeline,
             target_events=target_events(evidence),
             bin_width_s=run.bins.width_s,

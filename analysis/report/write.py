@@ -1,14 +1,11 @@
 """Writes the three reports of a verdict into its run directory."""
 
-from pathlib import Path
-
 from analysis.evidence import Evidence
 from analysis.report.junit import junit_xml
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
 from analysis.verdict import Verdict
-from journal.errors import Problem, RunDirectoryError
-from journal.run_directory import RunDirectory
+from journal.run_directory import RunDirectory, write_whole
 
 
 def write_reports(run: RunDirectory, evidence: Evidence, verdict: Verdict) -> None:
@@ -24,14 +21,3 @@ def write_reports(run: RunDirectory, evidence: Evidence, verdict: Verdict) -> No
     }
     for name, content in reports.items():
         write_whole(run.path / name, content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a report whole or not at all. Raises RunDirectoryError."""
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        problem = Problem(str(path), f"cannot be written: {error.strerror}")
-        raise RunDirectoryError([problem]) from error

@@ -14,6 +14,7 @@ from gameday.conductor import Job
 from gameday.forecast import describe_journeys, expected_in_flight, user_shares
 from gameday.inputs import check_together, default_directory, plan_and_profile, require_secrets
 from gameday.options import Overrides
+from gameday.sources import with_line
 from journal.capacity import ARRIVALS_PER_S, USERS, HeldFault, Search
 from journal.errors import BadInput, CommandError, Problem
 from journal.plan import Arrivals, ArrivalStage, Load, Plan, Stage
@@ -58,7 +59,7 @@ def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, 
         except BadInput as error:
             problems += error.problems
     if problems:
-        raise CommandError(problems)
+        raise CommandError(with_line(problem, {"plan": plan, "profile": profile}) for problem in problems)
     return Job(
         searching,
         found_profile,

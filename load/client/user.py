@@ -11,13 +11,14 @@ Under plain Locust its requests enter Locust's statistics through `events.reques
 `load.journey` is loaded too) they enter the recorder, carry the run's header, and go only where the profile allows.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from locust import User
 from locust.exception import StopTest
 from locust.user.users import RestMixin
 
+from journal.exit_codes import ExitCode
 from load.client.books import Events, Recorded
 from load.client.encoding import Encoder, basic_auth
 from load.client.origin import Limits
@@ -64,12 +65,17 @@ class HttpUser(User, RestMixin[ResponseContextManager]):
 
     def _refuse_what_there_is_not(self) -> None:
         if self.host is None:
-            raise StopTest("there is no host: give one with --host, or as an attribute of the user class")
+            self._refuse("there is no host: give one with --host, or as an attribute of the user class")
         if self.max_retries:
-            raise StopTest("max_retries: requests are sent once; what was sent twice would count as one")
+            self._refuse("max_retries: requests are sent once; what was sent twice would count as one")
         for name in ("proxy_host", "client_pool", "ssl_context_factory"):
             if getattr(self, name) is not None:
-                raise StopTest(f"{name} is not supported; see docs/moving-a-locustfile.md")
+                self._refuse(f"{name} is not supported; see docs/moving-a-locustfile.md")
+
+    def _refuse(self, why: str) -> NoReturn:
+        # a test in which nothing was sent has no failures, and Locust would end it with 0
+        self.environment.process_exit_code = int(ExitCode.BAD_INPUT)
+        raise StopTest(why)
 
     def _session(self, shared: RunContext | None) -> HttpSession:
         base_url, headers = _without_credentials(str(self.host))

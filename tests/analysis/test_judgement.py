@@ -360,7 +360,7 @@ def test_a_run_in_which_every_endpoint_is_rare_passes_nothing(judged: Judged, ga
 def test_an_open_share_says_how_long_it_would_take(judged: Judged) -> None:
     verdict = judged(slow={PROCESS: 0.04}, kill_at_s=None, throttle_at_s=None)
     assert open_rows(verdict) == [("latency", PROCESS)]
-    assert "straddles 95; about" in verdict.line
+    assert "straddles 95 %; about" in verdict.line
     (row,) = [row for row in verdict.gates if row.subject == PROCESS]
     assert row.needs_s > 0
 

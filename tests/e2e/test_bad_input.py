@@ -98,6 +98,18 @@ def test_problems_of_plan_and_profile_are_listed_together(tmp_path: Path) -> Non
         assert said in done.stderr
 
 
+def test_what_does_not_fit_together_is_told_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(SHORT_PLAN + "faults:\n  - {id: F1, experiment: kill-api-pod, at_s: 2}\n")
+    (tmp_path / "profile.yaml").write_text("name: x\nbase_url: http://127.0.0.1:9\nplatform:\n  state_file: ''\n")
+    for plan in ("plan.yaml", "gameday"):
+        done = gameday("check", plan, "--profile", "profile.yaml", cwd=tmp_path, ledger=tmp_path)
+        assert done.returncode == 2
+        assert "profile.yaml:4: platform.state_file: the plan has faults" in done.stderr
+    (tmp_path / "plan.yaml").write_text(SHORT_PLAN.replace("workers: 1", "workers: 1\n  mix:\n    auht: 1"))
+    done = gameday("check", "plan.yaml", cwd=tmp_path, ledger=tmp_path)
+    assert "plan.yaml:9: load.mix.auht: there is no such journey" in done.stderr
+
+
 def test_a_password_in_the_base_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(SHORT_PLAN)
     (tmp_path / "profile.yaml").write_text("name: x\nbase_url: http://bob:hunter2@127.0.0.1:9\n")
@@ -152,6 +164,23 @@ def test_an_existing_run_directory_is_never_overwritten(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "not empty" in done.stderr
     assert (tmp_path / "run" / "precious").read_text() == "data"
+
+
+def test_a_named_ledger_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    done = gameday("recover", "--ledger", "leger", cwd=tmp_path, ledger=tmp_path / "ledger")
+    assert done.returncode == 2
+    assert "--ledger leger: there is no such directory" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--metrics-port", "--workers-at"])
+def test_a_port_in_use_is_named_before_anything_begins(option: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        value = str(port) if option == "--metrics-port" else f"127.0.0.1:{port}"
+        done = gameday("run", "smoke", "--out", "run", option, value, cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert f"{option}: 127.0.0.1:{port} cannot be used: Address already in use" in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_recover_with_nothing_open_exits_0(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -149,3 +152,38 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_an_interruption_before_the_load_has_begun_is_one_and_no_defect(
+    start: Callable[..., Background], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    background = start("run", "smoke", "--plain", "--out", str(run), name="run")
+    eventually(lambda: "phase check" in background.log.read_text(), within_s=60, what="the run has begun")
+    background.process.send_signal(signal.SIGINT)
+    assert background.process.wait(timeout=60) == 130
+    said = background.log.read_text()
+    assert "! INTERRUPTED. SIGINT at" in said
+    assert "ended by SIGTERM" not in said
+    assert not processes_of(run)
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_says_so(tmp_path: Path, ledger: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "plan.yaml").write_text(THROTTLED.replace("duration_s: 14", "duration_s: 60"))
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    small = f"mount -t tmpfs -o size=100k small {disk}"
+    if subprocess.run([*apart, small], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk of his own")
+    command = f"{small} && exec {sys.executable} -P -m gameday run plan.yaml --out {disk}/run"
+    environment = {**os.environ, "GAMEDAY_LEDGER": str(ledger)}
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [*apart, command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{disk}/run: cannot be written: No space left on device; make room on the disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - began_s < 60, "it did not go on generating load that nobody can write down"
+    assert not list(ledger.glob("*.json"))

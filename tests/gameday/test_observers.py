@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -118,3 +119,28 @@ def test_a_source_that_fails_is_one_warning_and_is_asked_again(run: RunDirectory
     warnings = [event for event in read_timeline(run.timeline)[0] if event.kind is EventKind.WARNING]
     assert 2 <= len(warnings) <= 3
     assert read_readings(run.readings)[0][0].at_ns.size >= 10
+
+
+def test_readings_that_cannot_be_written_end_without_a_crash_of_their_thread(run: RunDirectory) -> None:
+    run.readings.symlink_to("/dev/full")
+    crashes: list[object] = []
+    before, threading.excepthook = threading.excepthook, crashes.append
+    me = Reading(
+        at_ns=1,
+        subject="api-0",
+        role="api",
+        incarnation="1@1",
+        rss_bytes=1,
+        uss_bytes=1,
+        cpu_s=0,
+        threads=1,
+        descriptors=1,
+    )
+    timeline = Timeline(run.timeline)
+    try:
+        with ReadingsThread(run, timeline, lambda: [me], interval_s=0.001) as thread:
+            await_(lambda: not thread._thread.is_alive())
+    finally:
+        threading.excepthook = before
+        timeline.close()
+    assert crashes == []

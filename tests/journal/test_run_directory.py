@@ -11,7 +11,7 @@ from journal.exit_codes import ExitCode
 from journal.manifest import SCHEMA, Manifest, installed_versions, read_manifest, this_machine, write_manifest
 from journal.plan import Load, Plan, PlannedFault, Stage
 from journal.profile import Profile
-from journal.run_directory import RunDirectory, create_run_directory, new_run_id
+from journal.run_directory import RunDirectory, create_run_directory, has_room, new_run_id, write_whole
 
 FAULT = PlannedFault(id="F1", experiment="kill-api-pod", at_s=10, configuration={"grace_s": 0, "names": ["a"]})
 
@@ -126,3 +126,17 @@ def test_a_path_that_is_a_file_cannot_become_a_run_directory(tmp_path: Path, man
 def test_a_run_directory_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="there is no such run directory; see the folder runs/"):
         RunDirectory(tmp_path / "missing").read_manifest()
+
+
+def test_what_does_not_fit_on_the_disk_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    write_whole(tmp_path / "verdict.json", b"old")
+    (tmp_path / "verdict.json.tmp").symlink_to("/dev/full")
+    with pytest.raises(RunDirectoryError, match="No space left on device; make room on the disk"):
+        write_whole(tmp_path / "verdict.json", b"new")
+    assert (tmp_path / "verdict.json").read_bytes() == b"old"
+    assert names(tmp_path) == ["verdict.json"]
+
+
+def test_room_is_what_the_disk_says(tmp_path: Path) -> None:
+    assert has_room(tmp_path)
+    assert not has_room(Path("/proc")), "a file system without any blocks"

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from analysis.report import formats
-from analysis.report.decision import decision_rows, linked_reasons, split_rows
+from analysis.report.decision import decision_rows, folded_words, linked_reasons, split_rows
 from analysis.report.page import _json_in_html, html_page
 from analysis.report.target_events import target_events
 from analysis.verdict import Estimate, State, anchor, read_verdict
@@ -156,11 +156,22 @@ def test_the_page_says_where_readings_come_from(example, page):
 
 def test_what_failed_comes_first_and_what_only_informs_comes_after_what_is_required(example):
     rows = decision_rows(example.verdict)
-    ranks = [(formats.rank(row.gate.state), not row.gate.required) for row in rows]
+    ranks = [(row.gate.state != State.FAIL, not row.gate.required, formats.rank(row.gate.state)) for row in rows]
     assert ranks == sorted(ranks)
     shown, folded = split_rows(rows)
     assert shown + folded == rows
-    assert all(row.gate.state == State.PASS for row in folded)
+    assert all(row.gate.state == State.PASS or not row.gate.required for row in folded)
+    assert not any(row.gate.state == State.FAIL for row in folded)
+
+
+def test_rows_that_only_inform_do_not_hide_those_that_decide(example):
+    gates = [replace(gate, state=State.PASS) for gate in example.verdict.gates]
+    informing = [replace(gates[0], required=False, state=State.INCONCLUSIVE, subject=f"S{i}") for i in range(20)]
+    required = [gate for gate in gates if gate.required]
+    shown, folded = split_rows(decision_rows(replace(example.verdict, gates=(*informing, *required))))
+    assert shown, "a page without a row that decides"
+    assert all(row.gate.required for row in shown)
+    assert "20 that are open and only inform" in folded_words(folded)
 
 
 def test_each_reason_links_to_the_row_that_shows_it(example):

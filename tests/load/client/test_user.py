@@ -185,8 +185,10 @@ def test_text_beyond_ascii_in_a_url_is_encoded():
 )
 def test_what_it_does_not_do_is_refused_at_the_start(attributes, said):
     kind = type("Visitor", (HttpUser,), {"host": "http://x", "tasks": [lambda user: None], **attributes})
+    environment = Environment(user_classes=[kind])
     with pytest.raises(StopTest, match=said):
-        kind(Environment(user_classes=[kind]))
+        kind(environment)
+    assert environment.process_exit_code == 2, "nothing was sent, so nothing failed; Locust itself would exit with 0"
 
 
 def test_a_locustfile_moves_by_its_base_class():
