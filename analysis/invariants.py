@@ -33,8 +33,11 @@ def invariant_results(evidence: Evidence) -> tuple[InvariantResult, ...]:
     examples: dict[str, list[str]] = {}
     for event in evidence.events_of(EventKind.INVARIANT):
         name = str(event.data.get("name"))
-        checked[name] = checked.get(name, 0) + int(event.data.get("checked") or 0)
-        violated[name] = violated.get(name, 0) + int(event.data.get("violated") or 0)
+        looks, bad = int(event.data.get("checked") or 0), int(event.data.get("violated") or 0)
+        if name not in checked and not looks and not bad:
+            continue  # every worker tells of all of them; one that no journey of this run touches is not owed
+        checked[name] = checked.get(name, 0) + looks
+        violated[name] = violated.get(name, 0) + bad
         examples.setdefault(name, []).extend(str(example) for example in event.data.get("examples") or ())
     return tuple(
         InvariantResult(

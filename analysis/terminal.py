@@ -38,7 +38,8 @@ def _table(verdict: Verdict) -> Iterator[str]:
 def _row(row: GateResult) -> Iterator[str]:
     head = f" {SIGNS[State(row.state)]} {row.gate:<13} "
     informs = "" if row.required else " (informs only)"
-    text = f"{row.subject}: {_share(row)}" if row.unit == "share" and row.samples else row.reason
+    known = row.samples and row.measured.low is not None  # else the reason says why there is no interval
+    text = f"{row.subject}: {_share(row)}" if row.unit == "share" and known else row.reason
     yield from textwrap.wrap(text + informs, WIDTH, initial_indent=head, subsequent_indent=_INDENT)
 
 

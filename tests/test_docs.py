@@ -1,6 +1,7 @@
 """What the documents say is so: their links lead somewhere, their examples work, their tables name all there is."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from analysis.capacity.result import Capacity, CapacityResult
+from analysis.verdict import Verdict
 from gameday.cli import gameday
 from gameday.sources import load_plan, load_profile
 from journal.exit_codes import ExitCode
@@ -82,6 +85,38 @@ def test_the_example_of_a_profile_for_any_api_can_be_read(tmp_path: Path) -> Non
 
 def test_every_name_that_templates_may_use_is_explained() -> None:
     assert [name for name in BUILT_INS if f"`${{{name}}}`" not in text("any-api.md")] == []
+
+
+@pytest.mark.parametrize("record", [Verdict, CapacityResult, Capacity])
+def test_every_key_of_a_verdict_is_explained(record: type) -> None:
+    page = text("pipelines.md")
+    assert [name for name in _all_keys(record) if f"`{name}`" not in page and f"`{name}[]`" not in page] == []
+
+
+def _all_keys(record: type) -> set[str]:
+    """The names of all fields; of the verdict's records those of records within it too, however they are held."""
+    found = set()
+    for name, hint in get_type_hints(record).items():
+        inner = [part for part in (hint, *get_args(hint)) if is_dataclass(part) and isinstance(part, type)]
+        found |= {name}.union(*(_all_keys(part) for part in inner if record.__module__ == "analysis.verdict"))
+    return found
+
+
+def test_the_gate_of_the_pipeline_page_says_why_a_run_did_not_pass(tmp_path: Path) -> None:
+    (script,) = blocks("pipelines.md", "sh")
+    (tmp_path / "runs" / "gate").mkdir(parents=True)
+    gate = {"required": True, "state": "fail", "gate": "latency", "reason": "GET /x: too slow"}
+    verdict = {"line": "FAIL. GET /x", "gates": [gate, {**gate, "required": False}, {**gate, "state": "pass"}]}
+    (tmp_path / "runs" / "gate" / "verdict.json").write_text(json.dumps(verdict))
+    for code, wanted in ((0, 0), (1, 1), (3, 0), (5, 5)):
+        (tmp_path / "gameday").write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / "gameday").chmod(0o755)
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == wanted, done.stderr
+        assert done.stdout.splitlines()[:2] == ["FAIL. GET /x", "- fail latency GET /x: too slow"]
 
 
 @pytest.mark.parametrize("record", [Plan, Profile])

@@ -394,3 +394,13 @@ def test_the_line_of_an_open_run_names_what_takes_longest(judged: Judged) -> Non
     assert verdict.line.startswith("? INCONCLUSIVE. GET /0.3 ")
     assert "; about " in verdict.line
     assert verdict.would_change.startswith("The same load for longer: about ")
+
+
+def test_an_invariant_that_no_journey_of_the_plan_touches_is_not_owed(judged: Judged) -> None:
+    told = {"name": "expired-token-refused", "worker": "worker-0", "checked": 0, "violated": 0, "examples": []}
+    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, told)])
+    assert verdict.exit_code == 0, verdict.line
+    assert "expired-token-refused" not in [result.name for result in verdict.invariants]
+    owed = {**told, "name": "no-foreign-data"}
+    verdict = judged(unchecked=("no-foreign-data",), extra_events=[(EventKind.INVARIANT, 75.0, owed)])
+    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "no-foreign-data")])

@@ -94,3 +94,10 @@ def test_the_module_runs_as_a_program_without_a_unicode_terminal(synthetic: Synt
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (3, "")
     assert "INCONCLUSIVE. There are no frames" in done.stdout
+
+
+def test_a_row_without_bounds_says_why_there_are_none(synthetic: Synthetic) -> None:
+    lines = closing_lines(judge(synthetic(load_s=6, kill_at_s=None, throttle_at_s=None))[1], Path("report.html"))
+    table = " ".join(" ".join(lines[1:]).split())
+    assert "in too short a time to decide" in table, table
+    assert "100.0 %, target" not in table
