@@ -1,9 +1,11 @@
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from load.distributed import dispatcher as module
 from load.distributed.dispatcher import Dispatcher, Goal, Placement
 
 
@@ -61,6 +63,20 @@ def test_a_ramp_changes_no_more_users_at_once_than_its_rate_allows():
     dispatcher = dispatcher_for(nodes(2))
     totals = [0, *map(total, settled(dispatcher, 9, rate_per_s=4)), *map(total, settled(dispatcher, 3, rate_per_s=4))]
     assert totals == [0, 4, 8, 9, 5, 3]
+
+
+def test_a_ramp_keeps_its_pace_on_an_absolute_schedule(monkeypatch: pytest.MonkeyPatch):
+    now_s, steps = [0.0], []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+
+    def sleep(seconds: float) -> None:
+        now_s[0] += seconds + 0.1  # each sleep is too long
+
+    dispatcher = Dispatcher(nodes(1), CLASSES, sleep)
+    dispatcher.new_dispatch(16, 4.0)
+    for distribution in dispatcher:
+        steps.append((round(now_s[0], 3), total(distribution)))
+    assert steps == [(0, 4), (1.1, 8), (2.1, 12), (3.1, 16)]
 
 
 def test_the_users_of_a_lost_worker_are_started_on_the_others_and_nobody_elses_are_stopped():
