@@ -64,7 +64,7 @@ def test_of_several_answers_the_quickest_counts():
 
 
 def test_noise_is_not_followed_and_a_clock_that_was_set_is():
-    pair, chance = Pair(), random.Random(3)
+    pair, chance = Pair(AHEAD_S), random.Random(3)
     pair.ask(0.001, 0.001)
     pair.clock.correct()
     for _ in range(50):
