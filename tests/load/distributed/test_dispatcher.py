@@ -149,6 +149,11 @@ def test_classes_of_fixed_size_come_first_and_go_last():
     assert by_class(settled(dispatcher, 2)[-1]) == {"Admin": 2, "Auth": 0}
 
 
+def test_classes_of_fixed_size_do_not_count_in_the_shares_of_the_others():
+    dispatcher = dispatcher_for(nodes(1), [Class("Admin", fixed_count=10), Class("Agents", 3), Class("Auth", 1)])
+    assert by_class(settled(dispatcher, 14)[-1]) == {"Admin": 10, "Agents": 3, "Auth": 1}
+
+
 def test_where_no_class_has_a_weight_nobody_is_started():
     assert total(settled(dispatcher_for(nodes(1), [Class("Auth", 0)]), 5)[-1]) == 0
 
