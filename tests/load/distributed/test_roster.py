@@ -4,7 +4,7 @@ import pytest
 
 from journal.timeline import Timeline, read_timeline
 from load.distributed.messages import COMMAND, Command
-from load.distributed.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_SILENCE_S, Roster
+from load.distributed.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_NS, NOTABLE_SILENCE_S, Roster
 
 
 class Scene:
@@ -106,3 +106,9 @@ def test_the_index_of_a_lost_worker_is_never_given_again(scene):
     scene.now_s = LOST_AFTER_S + 1
     scene.roster.find_lost()
     assert scene.roster.join("node-b", 0).name == "worker-1"
+
+
+def test_a_clock_is_news_when_it_is_known_for_the_first_time_or_had_run_away(scene):
+    member = scene.roster.join("node-a", 0)
+    news = [scene.roster.is_news(member, {"off_ns": off_ns}) for off_ns in (0, NOTABLE_NS, -NOTABLE_NS - 1)]
+    assert news == [True, False, True]
