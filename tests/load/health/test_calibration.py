@@ -14,6 +14,7 @@ from journal.errors import HarnessDefect
 from journal.plan import Arrivals, ArrivalStage, Load, Plan, Stage, ThinkTime
 from journal.profile import Profile
 from load.expectation import expected_per_s, warning
+from load.health import calibration
 from load.health.calibration import FEWEST_REQUESTS, calibrate, null_target
 from load.health.null_server import ANSWER
 from tests.load.conftest import eventually
@@ -75,6 +76,13 @@ def test_the_ceiling_is_no_higher_than_a_quota_lets_it_be() -> None:
 
 def test_however_short_a_calibration_it_takes_some_requests() -> None:
     assert calibrate(PROFILE, seconds=1e-6).requests >= FEWEST_REQUESTS
+
+
+def test_a_ceiling_is_not_reckoned_from_too_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "LONGER_S", 0.0)
+    with pytest.raises(HarnessDefect, match="which are too few"):
+        calibrate(PROFILE, seconds=1e-6)
+    assert null_servers() == []
 
 
 def test_a_null_target_that_does_not_answer_in_time_is_named_and_ended() -> None:

@@ -102,7 +102,8 @@ def test_a_file_of_another_form_sets_no_limit(groups: Callable[..., ControlGroup
 
 
 def test_a_group_outside_of_what_is_mounted_is_taken_for_the_mount(groups: Callable[..., ControlGroups]) -> None:
-    assert groups(V2_CONTAINER.replace("0::/", "0::/../other")).read().cores == 3
+    beside = "/sys/fs/other/cpu.max:10000 100000\n"
+    assert groups(V2_CONTAINER.replace("0::/", "0::/../other") + beside).read().cores == 3
     assert groups(V1_CONTAINER.replace("cpu,cpuacct:/docker/8c1f", "cpu,cpuacct:/elsewhere")).read().cores == 0.3
 
 
