@@ -116,6 +116,14 @@ def test_each_worker_is_expected_to_do_its_share_of_the_highest_stage(declared: 
     assert 50 < alone < 200  # a user who thinks for a second does about one request a second
 
 
+def test_a_pass_takes_its_pauses_its_waiting_and_its_requests() -> None:
+    kinds = {"GET /": "REQUEST", "task": "WORKFLOW"}
+    declared = {"auth": {"operations": {"GET /": 2.0, "task": 1.0}, "kinds": kinds, "thinks": 1.0, "waiting_s": 3.0}}
+    assert expected_per_s(plan(100, workers=1, think_s=1.0), declared, 0.5) == pytest.approx(
+        2 * 100 / (1 + 3 + 2 * 0.5)
+    )
+
+
 def test_of_arrivals_each_worker_is_expected_to_do_its_share_of_the_highest_rate(declared: Declared) -> None:
     stages = (ArrivalStage(rate_per_s=10, duration_s=5), ArrivalStage(rate_per_s=40, duration_s=5))
     arrivals = Arrivals(process="constant", stages=stages)
