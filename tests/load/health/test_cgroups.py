@@ -129,7 +129,7 @@ import sys, time
 open(sys.argv[1], "w").write("0")
 from load.health.cgroups import ControlGroups
 groups, ends_s = ControlGroups(), time.monotonic() + 20
-while not (found := groups.read()).throttled_periods and time.monotonic() < ends_s:
+while not (found := groups.read()).throttled_s and time.monotonic() < ends_s:  # counted after the periods
     sum(range(10_000))
 print(found.cores, found.throttled_periods, found.throttled_s)
 """
