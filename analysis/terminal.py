@@ -7,17 +7,19 @@ from pathlib import Path
 from analysis.verdict import GateResult, State, Verdict
 from analysis.verdict_line import SIGNS
 from analysis.words import bounds, counted, decimals_for, percent, target_percent
+from journal.outcomes import Outcome
 
 WIDTH = 80
 _ROWS = 10
 _LISTED = 5
+_ENDINGS = 3
 _INDENT = " " * 17
 
 
 def closing_lines(verdict: Verdict, report: Path) -> list[str]:
     """What is printed when a run has been judged; lines of at most 80 columns, but for the verdict's and the path."""
     told = (*_list("missing", "gaps", verdict.missing), *_list("warning", "warnings", verdict.warnings))
-    return [verdict.line, *_table(verdict), *told, f"Report: {report}", _meaning(verdict)]
+    return [verdict.line, *_table(verdict), *_bad_endings(verdict), *told, f"Report: {report}", _meaning(verdict)]
 
 
 def _table(verdict: Verdict) -> Iterator[str]:
@@ -33,6 +35,22 @@ def _table(verdict: Verdict) -> Iterator[str]:
     informing = sum(not row.required for row in undecided)
     if informing:
         yield f" {SIGNS[State.INCONCLUSIVE]} {'open':<13} {counted(informing, 'row')} of gates that are not required"
+
+
+def _bad_endings(verdict: Verdict) -> Iterator[str]:
+    """Of a run that failed, what most requests ended with that did not end well."""
+    if verdict.state != State.FAIL:
+        return
+    found = [
+        (count, outcome, endpoint.name)
+        for endpoint in verdict.endpoints
+        for figures in (endpoint.outside, endpoint.inside)
+        for outcome, count in figures.outcomes.items()
+        if outcome != Outcome.OK.label
+    ]
+    for count, outcome, name in sorted(found, reverse=True)[:_ENDINGS]:
+        text = f"{count:,} × {outcome}: {name}"
+        yield from textwrap.wrap(text, WIDTH, initial_indent=f"   {'ended badly':<13} ", subsequent_indent=_INDENT)
 
 
 def _row(row: GateResult) -> Iterator[str]:

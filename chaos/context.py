@@ -93,7 +93,7 @@ def _target(
         return None, base_url
     state_file = environment.get(STATE_FILE) or platform.state_file
     if not state_file:
-        remedy = f"set {STATE_FILE} to the file that the target printed when it came up"
+        remedy = f"name the file that the target printed when it came up by --state-file, or in {STATE_FILE}"
         raise ProfileError([Problem("state file", "is not named", remedy)])
     state = read_target_state(Path(state_file))
     return Path(state_file).absolute(), base_url or state.url

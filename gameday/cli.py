@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from analysis.words import counted
 from chaos.directory_ledger import DirectoryLedger
 from chaos.ledger import default_ledger, open_ledger
 from chaos.recover import recover_all
@@ -98,6 +99,9 @@ def run(
     if address is None:
         require_secrets(checked.profile)
     tell_undecidable(checked)
+    if address is not None:
+        wanted = counted(checked.plan.load.workers, "worker")
+        click.echo(f"awaiting {wanted}, each started by: gameday worker --master {workers_at}")
     job = Job(
         checked.plan,
         checked.profile,

@@ -95,7 +95,7 @@ def profile_text(data: dict[str, Any], source: str, base_url: str | None = None)
     profile |= {"platform": {"kind": "none"}, "ready_path": ""}
     profile |= {"secrets": api.secrets} if api.secrets else {}
     ordered = sorted(api.journeys.items(), key=lambda item: item[1]["weight"] == 0)
-    profile["journeys"] = dict(ordered)
+    profile["journeys"] = {name: {key: told for key, told in parts.items() if told != {}} for name, parts in ordered}
     left_out = len(operations) - MOST_OPERATIONS
     note = f"# {left_out} operations were left out; the first {MOST_OPERATIONS} are here.\n" if left_out > 0 else ""
     text: str = yaml.safe_dump(profile, sort_keys=False, width=110, allow_unicode=True)

@@ -137,6 +137,8 @@ def _explain(cls: type, place: Place, kind: str, message: str, value: Any) -> tu
         return "is not a known key", f"did you mean {close[0]}?" if close else f"known are: {', '.join(allowed)}"
     if kind in {"missing", "missing_argument"}:
         return "is missing", ""
+    if kind == "too_short" and not value:
+        return "is empty", "give at least one item"
     if kind == "tuple_type":
         return f"should be a list, not {value!r:.40}", "write [a, b] or one item a line"
     if kind == "dataclass_type":

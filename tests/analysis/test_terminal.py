@@ -44,6 +44,16 @@ def test_the_end_shows_verdict_failing_rows_report_and_meaning(synthetic: Synthe
     assert lines[-2:] == ["Report: runs/x/report.html", "Exit 1: a required gate failed."]
 
 
+def test_the_end_of_a_failed_run_says_how_most_requests_ended_that_did_not_end_well(synthetic: Synthetic) -> None:
+    lines = closing_lines(judge(synthetic(errors=0.1))[1], Path("report.html"))
+    told = [line for line in lines if line.startswith("   ended badly ")]
+    counts = [int(line.split()[2].replace(",", "")) for line in told]
+    assert len(told) == 3
+    assert counts == sorted(counts, reverse=True)
+    assert all(" × server error: " in line for line in told), told
+    assert "ended badly" not in " ".join(closing_lines(judge(synthetic())[1], Path("report.html")))
+
+
 def test_the_end_shows_what_the_harness_warned_of(synthetic: Synthetic) -> None:
     warned = [(EventKind.WARNING, 1.0, {"message": f"worker-{number}: there is no spool"}) for number in range(7)]
     lines = closing_lines(judge(synthetic(extra_events=warned))[1], Path("report.html"))

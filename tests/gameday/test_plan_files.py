@@ -109,7 +109,7 @@ def test_what_is_wrong_with_the_fields_of_storms_is_named_with_its_line(tmp_path
         "line 7: load.storms[0].kind: input should be 'reconnect' or 'token-expiry', found 'rain'",
         "line 7: load.storms[0].at_s: input should be greater than or equal to 1, found 0.5",
         "line 7: load.storms[0].share: input should be greater than 0, found 0",
-        "line 8: load.storms[1].connections: tuple should have at least 1 item after validation, not 0, found []",
+        "line 8: load.storms[1].connections: is empty; give at least one item",
         "line 8: load.storms[1].shaer: is not a known key; did you mean share?",
         "line 9: load.storms[2].id: is missing",
         "line 9: load.storms[2].connections[0]: input should be 'http' or 'websocket', found 'telnet'",
