@@ -134,11 +134,18 @@ class Progress:
             self.users_planned = int(event.data["users"])
         elif event.kind is EventKind.FAULT:
             self._take_fault(event)
+        elif event.kind is EventKind.WORKER and event.data["state"] == "lost":
+            self._forget(str(event.data["worker"]))
         elif event.kind is EventKind.ARRIVALS and "level" in event.data:
             self.level, self.level_began_ns = int(event.data["level"]), int(event.data["begin_ns"])
         message = describe(event)
         if message:
             self.messages.append((event.at_ns, message))
+
+    def _forget(self, worker: str) -> None:
+        """Nobody is with a lost worker any more; should it come back, its next frame says who is."""
+        self.users.pop(worker, None)
+        self.under_way.pop(worker, None)
 
     def _take_fault(self, event: Event) -> None:
         data = event.data

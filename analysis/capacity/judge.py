@@ -70,7 +70,8 @@ def capacity_of(evidence: Evidence) -> CapacityResult:
     cuts = tuple(cut for cut in attributed_cuts(evidence, stories) if not cut.fault_id)
     accounts, invariants = balance(evidence, gaps, cuts), invariant_results(evidence)
     row = accounts_gate(evidence, accounts)
-    doubts = [*(gaps.names if gaps.decisive else ()), *([row.reason] if row.state != State.PASS else [])]
+    short = row.state != State.PASS
+    doubts = [*(gaps.names if gaps.decisive or short else ()), *([row.reason] if short else [])]
     reasons = [*_reasons(evidence, invariants, doubts), _aimed(search, capacities)]
     code = gravest(*(code for code, _ in reasons))
     return CapacityResult(

@@ -11,7 +11,16 @@ from journal.frames import Frame
 from journal.manifest import Manifest
 from journal.readings import read_readings
 from journal.run_directory import RunDirectory
-from journal.timeline import Event, TimelineTail
+from journal.timeline import Event, EventKind, TimelineTail
+
+
+def lost_workers(lost: set[str], events: Iterable[Event]) -> set[str]:
+    """Who is lost after these events, when `lost` were before."""
+    for event in events:
+        if event.kind is EventKind.WORKER:
+            worker = {str(event.data["worker"])}
+            lost = lost | worker if event.data["state"] == "lost" else lost - worker
+    return lost
 
 
 class Measuring:
@@ -23,6 +32,7 @@ class Measuring:
         self._frames: list[Frame] = []
         self._seen: list[Event] = []
         self._last_second: dict[str, int] = {}
+        self._lost: set[str] = set()
         self._manifest: Manifest | None = None
         self.begin_second = 0
 
@@ -32,7 +42,9 @@ class Measuring:
 
     def refresh(self) -> None:
         """Takes in what was written since the last call."""
-        self._seen += self._events.read()
+        events = self._events.read()
+        self._seen += events
+        self._lost = lost_workers(self._lost, events)
         for frame in self._tail.read():
             self._last_second[frame.worker] = max(frame.second, self._last_second.get(frame.worker, 0))
             self._frames.append(frame)
@@ -40,8 +52,8 @@ class Measuring:
 
     @property
     def whole_s(self) -> int:
-        """How many seconds since the begin every worker has told of."""
-        told = min(self._last_second.values(), default=0)
+        """How many seconds since the begin every worker has told of that is not lost."""
+        told = min((second for worker, second in self._last_second.items() if worker not in self._lost), default=0)
         return max(0, told + 1 - self.begin_second)
 
     def window(self, seconds: int) -> Window:

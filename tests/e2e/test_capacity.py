@@ -8,6 +8,7 @@ import pytest
 
 from analysis.capacity.level import LevelState
 from analysis.capacity.result import Capacity, CapacityResult, read_result
+from journal.columns import read_columns
 from tests.analysis.capacity.closed_network import Knee, most_users
 from tests.e2e.harness import SHORT_PLAN, Background, eventually, gameday, timeline
 
@@ -132,6 +133,33 @@ def test_a_search_in_arrivals_holds_the_capacity_that_was_planted(tmp_path: Path
     assert all(abs(visit.rate_per_s / visit.n / CALLS_PER_PASS - 1) < 0.2 for visit in kept)
     assert f"{found.passes} arrivals/s are within the SLO, {found.fails} are not" in result.line
     assert "arrivals/s</td>" in (tmp_path / "run" / "capacity.html").read_text()
+
+
+def test_a_level_in_which_a_worker_was_killed_says_nothing_and_the_search_goes_on(
+    start: Callable[..., Background], tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(KNEE_PLAN.replace("workers: 1", "workers: 2"))
+    bounds = ("--start", "8", "--most", "8", "--level-s", "8", "--settle-s", "2", "--max-duration", "150")
+    search = start("capacity", "plan.yaml", "--out", "run", *bounds, name="search")
+    run = tmp_path / "run"
+
+    def approached() -> bool:
+        return any(event["kind"] == "level" for event in timeline(run))
+
+    eventually(approached, within_s=90, what="the first level")
+    eventually(lambda: read_columns(run / "frames.bin").users.max(initial=0) == 8, within_s=30, what="its users")
+    children = search.descendants()
+    next(child for child in children if "--worker" in child.cmdline()).kill()
+    assert search.process.wait(150) == 3
+    result = read_result(run / "capacity.json")
+    (found,) = result.capacities
+    states = [visit.state for visit in found.visits]
+    assert states[0] == LevelState.UNFIT
+    assert set(states[1:]) == {LevelState.PASS}
+    assert (found.passes, found.finished) == (8, True)
+    assert "did not end in order: killed at" in " ".join(result.doubts)
+    assert "The record is in doubt" in search.log.read_text()
+    assert [child for child in children if child.is_running()] == []
 
 
 def test_an_interrupted_search_reverts_the_fault_it_holds_and_says_what_is_known(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from gameday.capacity.measuring import Measuring
 from gameday.guard import breach
 from gameday.live_view import WIDTH, LiveView
 from gameday.plain_view import PlainView, clock
@@ -28,7 +29,9 @@ def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory(tmp_path)
 
 
-def write_second(run: RunDirectory, number: int, *, good: int, errors: int, slow: int = 0) -> None:
+def write_second(
+    run: RunDirectory, number: int, *, good: int, errors: int, slow: int = 0, worker: str = "worker-0"
+) -> None:
     """One worker's frame of the n-th second of the load, with `slow` of the good ones over the threshold."""
     service = {bucket_index(20_000): good - slow, bucket_index(400_000): slow}
     outcomes = {Outcome.OK: OutcomeSecond(good, {200_000: slow}, {"service": service})}
@@ -36,7 +39,7 @@ def write_second(run: RunDirectory, number: int, *, good: int, errors: int, slow
         outcomes[Outcome.SERVER_ERROR] = OutcomeSecond(errors)
     seen = {ENDPOINT: EndpointSecond(good + errors, 0, outcomes)}
     writer = FrameWriter(run.frames)
-    writer.append(Frame("worker-0", number + 1, BEGAN_S + number, 10, seen))
+    writer.append(Frame(worker, number + 1, BEGAN_S + number, 10, seen))
     writer.close()
 
 
@@ -57,6 +60,34 @@ def test_counts_of_the_load_phase_follow_the_file_as_it_grows(run: RunDirectory)
     assert (tally.samples, tally.bad) == (16, 3)
     assert progress.errors == {("server error", ENDPOINT.name): 1}
     assert progress.users == {"worker-0": 10}
+
+
+def test_nobody_is_with_a_lost_worker_until_it_comes_back(run: RunDirectory) -> None:
+    progress = Progress(run, Slo())
+    write_second(run, 0, good=1, errors=0)
+    progress.refresh()
+    write_event(run, EventKind.WORKER, worker="worker-0", state="lost")
+    progress.refresh()
+    assert (progress.users, progress.under_way) == ({}, {})
+    write_event(run, EventKind.WORKER, worker="worker-0", state="joined", silent_s=9.0)
+    write_second(run, 9, good=1, errors=0)
+    progress.refresh()
+    assert progress.users == {"worker-0": 10}
+
+
+def test_a_level_waits_for_the_seconds_of_all_workers_but_the_lost(run: RunDirectory) -> None:
+    measuring = Measuring(run)
+    measuring.begin(BEGAN_S)
+    for second, worker in ((0, "worker-0"), (0, "worker-1"), (1, "worker-0"), (2, "worker-0")):
+        write_second(run, second, good=1, errors=0, worker=worker)
+    measuring.refresh()
+    assert measuring.whole_s == 1
+    write_event(run, EventKind.WORKER, worker="worker-1", state="lost")
+    measuring.refresh()
+    assert measuring.whole_s == 3
+    write_event(run, EventKind.WORKER, worker="worker-1", state="joined")
+    measuring.refresh()
+    assert measuring.whole_s == 1
 
 
 def test_the_warm_up_is_shown_but_not_counted(run: RunDirectory) -> None:
