@@ -13,13 +13,23 @@ from journal.errors import BadInput, PlanError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import MODEL_CONTEXT_PATH, Profile
 from journal.profile_journeys import data_in
+from probes.http_calls import certificates
 
 
 def check_profile(profile: Profile) -> None:
-    """Raises ProfileError when the profile's address may not be hit, or its namespace not be touched."""
-    problems = [*_address_problems(profile), *_cluster_problems(profile)]
+    """Raises ProfileError when its address may not be hit, its authorities not be read, its namespace not touched."""
+    problems = [*_address_problems(profile), *_authority_problems(profile), *_cluster_problems(profile)]
     if problems:
         raise ProfileError(problems)
+
+
+def _authority_problems(profile: Profile) -> Iterator[Problem]:
+    """The file has to be where the load comes from, which for a target in a cluster is not here."""
+    if profile.ca_file and profile.platform.kind != "kubernetes":
+        try:
+            certificates(profile.ca_file)
+        except ProfileError as error:
+            yield from error.problems
 
 
 def _address_problems(profile: Profile) -> Iterator[Problem]:

@@ -40,7 +40,7 @@ def call(
     """
     try:
         return httpx.request(
-            method, url, data=form, json=json, timeout=timeout_s, verify=trust.verify and _certificates(trust.ca_file)
+            method, url, data=form, json=json, timeout=timeout_s, verify=trust.verify and certificates(trust.ca_file)
         )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise ProfileError(f"{url!r} is no URL that can be called: {error}") from error
@@ -51,10 +51,17 @@ def call(
 
 
 @cache
-def _certificates(ca_file: str) -> ssl.SSLContext:
-    """Reading the authorities takes some 20 ms of processor time, too much for each look at a target under load."""
+def certificates(ca_file: str) -> ssl.SSLContext:
+    """What a file of authorities vouches for; without one, the system's.
+
+    Reading it takes some 20 ms of processor time, too much for each look at a target under load.
+
+    Raises:
+        ProfileError: it cannot be read, or holds no certificates.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
     except OSError as error:  # a file that holds no certificates is an SSLError, which is one
-        problem = Problem("profile: ca_file", f"{ca_file} cannot be read: {error.strerror or error}")
+        remedy = "name a PEM file of the authorities that signed the target's certificate"
+        problem = Problem("profile: ca_file", f"{ca_file} cannot be read: {error.strerror or error}", remedy)
         raise ProfileError([problem]) from error

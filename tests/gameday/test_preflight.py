@@ -1,6 +1,7 @@
 """A profile of a cluster is held against what may be loaded and broken; a plan's faults need a way to the target."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,16 @@ def test_a_profile_of_a_cluster_that_contradicts_itself_is_refused(profile: Prof
         check_profile(profile)
     assert said in str(caught.value)
     assert "pw" not in str(caught.value)
+
+
+def test_a_file_of_authorities_has_to_be_where_the_load_comes_from(tmp_path: Path) -> None:
+    here = replace(KUBERNETES, platform=Platform(kind="none"), ca_file=str(tmp_path / "authority.pem"))
+    with pytest.raises(ProfileError, match=r"ca_file: .* cannot be read: No such file .* name a PEM file"):
+        check_profile(here)
+    (tmp_path / "authority.pem").write_text("no certificate")
+    with pytest.raises(ProfileError, match=r"ca_file: .* cannot be read"):
+        check_profile(here)
+    check_profile(replace(here, platform=KUBERNETES.platform))
 
 
 def test_faults_without_a_way_to_the_target_are_refused() -> None:
