@@ -10,7 +10,7 @@ from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
 from analysis.recovery import HURT_WINDOW_S, LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
-from analysis.storm_story import storm_stories
+from analysis.storm_story import storm_stories, users_away
 from analysis.suspicion import Suspicion
 from analysis.verdict import CutRequest, Estimate, FaultResult, GateResult, State, anchor
 from analysis.words import percent, target_percent
@@ -38,7 +38,7 @@ def judge_faults(evidence: Evidence, suspicion: Suspicion) -> JudgedFaults:
     A fault passes as the record stands, since what the generator spoiled makes it look worse only. It fails only when
     it still does with the suspect seconds forgiven.
     """
-    pool, spared = Pool.of(evidence), suspicion.seconds & suspicion.few
+    pool, spared = Pool.of(evidence, users_away(evidence)), suspicion.seconds & suspicion.few
     strict = _judge_all(evidence, pool, spared)
     if not suspicion.seconds.any():
         return strict

@@ -25,7 +25,8 @@ _SILENT_BELOW = 0.5
 class Pool:
     """All requests together by second, shape (S,) each; `usual`: the completions to expect from the users there are.
 
-    Of an open model `users` is the rate of arrivals, in units of any size.
+    Of an open model `users` is the rate of arrivals, in units of any size. `away`: seconds in which the plan itself
+    keeps users away, so that nothing is to be expected of them.
     """
 
     n: Counts
@@ -34,9 +35,10 @@ class Pool:
     started: Counts
     users: Counts
     in_load: Mask
+    away: Mask | bool = False
 
     @classmethod
-    def of(cls, evidence: Evidence) -> "Pool":
+    def of(cls, evidence: Evidence, away: Mask | bool = False) -> "Pool":
         """The pool of a run."""
         rows = evidence.rows(Kind.REQUEST)
         return cls(
@@ -46,6 +48,7 @@ class Pool:
             started=evidence.columns.started[rows].sum(axis=0),
             users=exposure(evidence),
             in_load=evidence.in_load,
+            away=away,
         )
 
     def forgiven(self, evidence: Evidence, seconds: Mask) -> "Pool":
@@ -69,7 +72,8 @@ class Pool:
         """What to expect of `counts` in each second, shape (S,): the rate per user before, times the users."""
         users = np.maximum(self.users, 1)
         known = int(users[before].sum())
-        return np.asarray(users * (counts[before].sum() / known if known else 0.0), dtype=np.float64)
+        per_user = float(counts[before].sum()) / known if known else 0.0
+        return np.where(self.away, 0.0, users * per_user)
 
     def good_share(self, within: Mask) -> Estimate:
         """The good share of all requests in some seconds."""

@@ -25,7 +25,7 @@ _REMOVERS = 8
 class Account:
     """One test account with its present login; `renew_at_s` is on the monotonic clock.
 
-    `expired`: a storm has made its access token useless.
+    `expired`: a storm has made its access token useless; `spared` are the access and refresh token from before.
     """
 
     email: str
@@ -35,6 +35,7 @@ class Account:
     renew_at_s: float = 0.0
     exists: bool = False
     expired: bool = False
+    spared: tuple[str, str] = ("", "")
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -53,10 +54,17 @@ class Account:
         """Makes its tokens useless; False where there are none, or they are useless already."""
         if self.expired or not self.access_token:
             return False
+        self.spared = (self.access_token, self.refresh_token)
         self.expired, self.access_token = True, useless(self.access_token)
         if refresh_too:
             self.refresh_token = useless(self.refresh_token)
         return True
+
+    def restore(self) -> None:
+        """Takes its expiry back, of which nobody has taken notice."""
+        if self.expired:
+            self.access_token, self.refresh_token = self.spared
+            self.expired = False
 
 
 def useless(token: str) -> str:

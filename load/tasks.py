@@ -38,11 +38,6 @@ class AcceptedTasks:
         self._clock = clock
         self.repeated_ids: list[str] = []
 
-    @property
-    def empty(self) -> bool:
-        """Whether none was ever accepted."""
-        return not self._accepted_s and not self.repeated_ids
-
     def add(self, task: Task) -> None:
         """Takes a task that was accepted just now; an id that was given out before is noted."""
         if task.id in self._unseen or task.id in self._seen:

@@ -104,6 +104,11 @@ class Journey(User):
         """The login of this user is useless from now on; whether it had one."""
         return self.login is not None and self.login.expire(storm)
 
+    def restore_login(self) -> None:
+        """The login of this user has not expired after all."""
+        if self.login is not None:
+            self.login.restore()
+
     def draw_task(self) -> None:
         """One pass: the next task of this user."""
         if not self._bag:
@@ -117,6 +122,7 @@ class Journey(User):
         while True:
             self._stop_if_asked()
             self.weather.come_back()
+            self.weather.end_of_visit(self.restore_login)
             self._state = LOCUST_STATE_WAITING  # Locust stops users that wait at once
             self.shared.exposed.pop(self, None)  # nobody yet: whom an arrival stands for comes with it
             intended_at_ns = self.shared.open_model.next_pass(self.journey)

@@ -6,6 +6,7 @@ with the kernel's stamp of the last byte, as requests do.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic_ns, time_ns
@@ -24,6 +25,8 @@ from load.storms.blow import REFUSALS
 SWITCHING = 101
 
 Found = TypeVar("Found")
+ComeBack = Callable[[float], None]
+"""Comes back from a storm; what the user does until so many seconds of the monotonic clock is noted already."""
 
 
 class WebSocketSession:
@@ -51,7 +54,7 @@ class WebSocketSession:
         self._target += f"?{urlencode(query)}" if query else ""
         self.name, self._headers = f"WS {template}", {"User-Agent": USER_AGENT}
         self._socket: WebSocket | None = None
-        self._come_back: Callable[[], None] = self.reconnect
+        self._come_back: ComeBack = self._reconnect_now
         self._dropped = ""
         self.hide: Callable[[str], str] = str
 
@@ -59,11 +62,11 @@ class WebSocketSession:
     def opened(
         self,
         token: str = "",
-        come_back: Callable[[], None] | None = None,
+        come_back: ComeBack | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> "Iterator[WebSocketSession]":
         """Shakes hands, and closes the WebSocket at the end of the block; `come_back` answers a storm."""
-        self._come_back = come_back or self.reconnect
+        self._come_back = come_back or self._reconnect_now
         self._headers |= _bearer(token) | dict(headers or {})
         self._connect()
         try:
@@ -121,6 +124,9 @@ class WebSocketSession:
         if self._dropped:
             self._connect()
 
+    def _reconnect_now(self, _noted_until_s: float) -> None:
+        self.reconnect()
+
     # Messages
 
     def expect(self, kind: str, *, within_s: float | None = None) -> dict[str, Any]:
@@ -162,7 +168,7 @@ class WebSocketSession:
                 raise self._failed(timing, PushMissing(str(error))) from None
             except RequestError as error:
                 raise self._failed(timing, error) from None
-            self._come_back()
+            self._come_back(math.inf)
 
     def answered(
         self, series: str, sent: Message, wanted: Callable[[Message], Found | None], *, within_s: float | None = None
@@ -177,7 +183,7 @@ class WebSocketSession:
                 if not self._dropped or not isinstance(error, ConnectionCut):
                     raise self._failed(timing, error) from None
             timing.end(Outcome.CUT, self._dropped, self._served_by)
-            self._come_back()
+            self._come_back(0.0)
 
     def _received(
         self,

@@ -10,7 +10,8 @@ def effect(fault: FaultResult) -> str:
     if fault.injected_s is None:
         return "– never began" if fault.kind == "storm" else "– never injected"
     if fault.kind == "storm":
-        return {"seen": f"✓ hit {fault.evidence['users hit']}", "none": "✗ none"}.get(fault.effect, "? not known")
+        hit = f"✓ hit {fault.evidence.get('users hit')}"
+        return {"seen": hit, "none": "✗ none"}.get(fault.effect, "? not known")
     return {"seen": "✓ seen", "none": "✗ none: it did not bite"}.get(fault.effect, "? not known")
 
 
@@ -19,9 +20,17 @@ def revert(fault: FaultResult) -> str:
     if fault.injected_s is None:
         return "– nothing to revert"
     if fault.kind == "storm":
-        back = f"{fault.evidence['users back']} back"
-        return f"{'✓' if fault.revert == 'proven' else '✗'} {back}"
+        return _back(fault)
     return {"proven": "✓ proven", "failed": "✗ failed: it is still in force"}.get(fault.revert, "? not proven")
+
+
+def _back(fault: FaultResult) -> str:
+    """How many of a storm's users have again what they lost; those who left need nothing any more."""
+    if fault.effect == "unknown":
+        return "? not known"
+    left = fault.evidence.get("left meanwhile")
+    gone = f", {left} left meanwhile" if left else ""
+    return f"{'✓' if fault.revert == 'proven' else '✗'} {fault.evidence['users back']} back{gone}"
 
 
 def users(fault: FaultResult) -> str:

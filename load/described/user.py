@@ -51,6 +51,7 @@ class DescribedJourney(Journey):
         self._rows: dict[str, Row] = {}
         self._known = self._at_first()
         self._login_ends_s = float("inf")
+        self._spared: dict[str, str] = {}
 
     def _read_way(self) -> Way:
         """The way of this class, read by its first user."""
@@ -192,8 +193,13 @@ class DescribedJourney(Journey):
         """What the login extracted and calls tokens is useless from now on; whether there was any."""
         tokens = self._tokens()
         if self.weather.expired is None:
+            self._spared = tokens
             self._known.update({name: useless(token) for name, token in tokens.items()})
         return bool(tokens) and self.weather.expired is None
+
+    def restore_login(self) -> None:
+        """What the login extracted is good again."""
+        self._known.update(self._spared)
 
     def _tokens(self) -> dict[str, str]:
         return {name: as_text(self._known[name]) for name in self._way.tokens if self._known.get(name)}

@@ -325,10 +325,11 @@ class Worker:
         return {}
 
     def _check_tasks(self, context: RunContext) -> dict[str, Any]:
-        """What was put to the test; the judgement knows what else should have been."""
         found = dict(context.logbook.invariants)
-        if self._loads_aia(context) and not context.tasks.empty:
+        if self._loads_aia(context):
             found[invariants.TASK_COMPLETED_ONCE] = invariants.TaskCheck(context).run()
+            for name in (invariants.NO_FOREIGN_DATA, invariants.LOGIN_NEEDS_PASSWORD):
+                found.setdefault(name, Invariant())
         return {"invariants": {name: asdict(invariant) for name, invariant in found.items()}}
 
     def _check_supply(self, context: RunContext) -> dict[str, Any]:

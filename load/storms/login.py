@@ -33,6 +33,10 @@ class AccountLogin:
         """The tokens are useless from now on; whether there were any."""
         return self._account.expire(refresh_too=not storm.spares_refresh)
 
+    def restore(self) -> None:
+        """The tokens are good again."""
+        self._account.restore()
+
     def _renew(self, blow: Blow, request: Request) -> Request:
         """The request with a good token; one without the useless token goes as it is.
 

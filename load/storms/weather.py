@@ -15,6 +15,7 @@ from load.storms.blow import Blow
 from load.websocket import WebSocketSession
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 2.0
+_NOTED_BIT_S = 1.0
 
 Renew = Callable[[Blow, Request], Request]
 """Sends a request with a useless token, which must be refused, logs in again, and returns the request with a good one;
@@ -59,6 +60,14 @@ class Weather:
         for blow in (*self._dropped, *self._expired):
             blow.end(gone=True)
 
+    def end_of_visit(self, restore: Callable[[], None]) -> None:
+        """Whom an arrival stood for leaves: who did not miss the login has lost nothing, and the next one has it."""
+        if self._expired and not any(blow.noticed for blow in self._expired):
+            for blow in self._expired:
+                blow.end(gone=True)
+            self._expired.clear()
+            restore()
+
     # What the user does
 
     @contextmanager
@@ -78,33 +87,39 @@ class Weather:
         ends_s = time.monotonic() + seconds
         gevent.sleep(0)
         while (left_s := ends_s - time.monotonic()) > 0 and self._struck.wait(left_s):
-            self.come_back()
+            self.come_back(ends_s)
 
-    def come_back(self) -> None:
-        """Opens again what was dropped, however often that takes."""
+    def come_back(self, noted_until_s: float = 0.0) -> None:
+        """Opens again what was dropped, however often that takes.
+
+        What the user does until `noted_until_s` of the monotonic clock is noted already: a pause, or a wait.
+        """
         while self._dropped:
             blow = self._dropped[0]
-            self._rest(blow.back_at_s - time.monotonic())
-            self._retried(self._http.reconnect)
+            self._rest(blow.back_at_s - time.monotonic(), noted_until_s)
+            self._retried(self._http.reconnect, noted_until_s)
             for socket in self.websockets:
-                self._retried(socket.reconnect)
+                self._retried(socket.reconnect, noted_until_s)
             self._dropped.pop(0)
             blow.end()
         self._struck.clear()
 
-    def _retried(self, reconnect: Callable[[], None]) -> None:
+    def _retried(self, reconnect: Callable[[], None], noted_until_s: float) -> None:
         retry_s = _FIRST_RETRY_S
         while True:
             self._check()
             with suppress(TargetUnreachable):  # it is recorded
                 return reconnect()
-            self._rest(retry_s)
+            self._rest(retry_s, noted_until_s)
             retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
 
-    def _rest(self, seconds: float) -> None:
-        if seconds > 0:
-            self._logbook.pauses(self._journey, seconds, "coming back")
-            gevent.sleep(seconds)
+    def _rest(self, seconds: float, noted_until_s: float) -> None:
+        """Rests, and notes what is not noted yet bit by bit: the load may end meanwhile."""
+        ends_s = time.monotonic() + seconds
+        while (left_s := ends_s - (now_s := time.monotonic())) > 0:
+            bit_s = min(left_s, _NOTED_BIT_S)
+            self._logbook.pauses(self._journey, now_s + bit_s - max(now_s, noted_until_s), "coming back")
+            gevent.sleep(bit_s)
 
     @property
     def expired(self) -> Blow | None:

@@ -69,6 +69,7 @@ class Run:
     unchecked: tuple[str, ...] = ()
     slow_seconds: dict[int, float] = field(default_factory=dict)
     error_seconds: dict[int, float] = field(default_factory=dict)
+    silent_seconds: dict[int, float] = field(default_factory=dict)
     lag_ms: float = 3.0
     pause_ms: int = 0  # of each user in each second; 0: not recorded
     stalls_ms: dict[int, float] = field(default_factory=dict)
@@ -174,7 +175,7 @@ class Run:
         self, endpoint: Endpoint, rate: float, number: int, second: int, failures: JsonLines
     ) -> EndpointSecond:
         elapsed = second - WARM_UP_S
-        n = int(self.random.poisson(rate))
+        n = int(self.random.poisson(rate * (1 - self.silent_seconds.get(elapsed, 0.0))))
         errors = max(self.errors, self.error_seconds.get(elapsed, 0.0))
         failed = int(self.random.binomial(n, errors)) if endpoint.kind is Kind.REQUEST else 0
         outcomes = {Outcome.OK: self._answers(endpoint, n - failed, elapsed)}

@@ -85,6 +85,26 @@ def test_a_storm_of_which_too_little_is_known_leaves_the_run_open(stormy, events
     assert storm_of(verdict).reason.startswith(said)
 
 
+def test_of_a_storm_whose_end_was_not_told_the_report_claims_nothing(synthetic) -> None:
+    run = synthetic(storms=(STORM,), extra_events=[begun(0, 60.0), begun(1, 60.0), over(0, 61.0)])
+    evidence, verdict = load_evidence(run), judge(run)[1]
+    found = next(fault for fault in verdict.faults if fault.id == "S1")
+    assert found.evidence["users chosen"] == "50 of 50"
+    assert found.evidence["worker-0"] == "25 users hit, 25 back"
+    assert found.evidence["worker-1"] == "25 users chosen; how it ended was not told"
+    assert {"users hit", "users back"}.isdisjoint(found.evidence)
+    row = next(line for line in markdown_report(evidence, verdict).splitlines() if line.startswith("| S1 "))
+    assert row.split(" | ")[1:3] == ["? not known", "? not known"]
+
+
+def test_users_who_left_are_told_beside_those_who_are_back(synthetic) -> None:
+    told = [begun(0, 60.0), over(0, 61.0, back=20, gone=5)]
+    run = synthetic(storms=(STORM,), extra_events=told)
+    evidence, verdict = load_evidence(run), judge(run)[1]
+    assert next(fault for fault in verdict.faults if fault.id == "S1").state == "pass"
+    assert "✓ 20 of 25 back, 5 left meanwhile" in markdown_report(evidence, verdict)
+
+
 def test_what_users_feel_in_a_storm_counts_against_its_budget_and_not_against_the_slo(stormy) -> None:
     ends = [begun(0), begun(1), over(0, 24.0), over(1, 24.0)]
     harm = dict.fromkeys(range(20, 26), 0.9)
@@ -93,6 +113,20 @@ def test_what_users_feel_in_a_storm_counts_against_its_budget_and_not_against_th
     assert verdict.state == "pass"
     assert storm_of(verdict).recovered_s is not None
     assert storm_of(verdict).budget_share > 1
+
+
+@pytest.mark.parametrize(("spread_s", "state"), [(12.0, "pass"), (0.0, "fail")])
+def test_users_who_are_to_come_back_by_and_by_are_not_missed_meanwhile(stormy, spread_s: float, state: str) -> None:
+    silence = {20 + second: 1 - second / 12 for second in range(12)}
+    storm = Storm(**{**vars(STORM), "spread_s": spread_s})
+    verdict = stormy(begun(0), begun(1), over(0, 32.0), over(1, 32.0), silent_seconds=silence, storms=(storm,))
+    assert (verdict.state, storm_of(verdict).missing_arrivals > 0) == (state, state == "fail")
+
+
+def test_who_stays_away_longer_than_planned_is_missed(stormy) -> None:
+    storm, silence = Storm(**{**vars(STORM), "spread_s": 4.0}), dict.fromkeys(range(20, 32), 0.9)
+    found = storm_of(stormy(begun(0), begun(1), over(0, 32.0), over(1, 32.0), silent_seconds=silence, storms=(storm,)))
+    assert (found.state, found.missing_arrivals > 0) == ("fail", True)
 
 
 def test_a_storm_that_is_cut_short_needs_no_recovery(stormy) -> None:

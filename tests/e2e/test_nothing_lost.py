@@ -22,6 +22,7 @@ USERS = 20
 MASTER_SILENT_S = 6.0  # so long a worker waits for a sign of its master before it ends
 PLAN = SHORT_PLAN.replace("workers: 1", "workers: 2")
 LONG_PLAN = PLAN.replace("duration_s: 14", "duration_s: 34")
+STORM = "{id: S1, kind: reconnect, at_s: 3, spread_s: 60}"
 ENDLESS_PLAN = PLAN.replace("duration_s: 14", "duration_s: 600")
 
 
@@ -67,6 +68,9 @@ class Scene:
     def ended(self, within_s: float = 90) -> Run:
         code = self.run.process.wait(within_s)
         return Run(code, self.run.log.read_text(), self.path)
+
+    def storm_states(self) -> list[object]:
+        return [event["state"] for event in timeline(self.path) if event["kind"] == "storm"]
 
     def worker_states(self) -> list[object]:
         return [event["state"] for event in timeline(self.path) if event["kind"] == "worker"]
@@ -117,9 +121,12 @@ def test_a_killed_worker_costs_two_seconds_of_its_records_and_no_request_in_the_
     assert not (scene.path / "spool").exists()
 
 
-def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everything_that_was_sent(scene: Scene) -> None:
-    scene.begin(ENDLESS_PLAN)
+def test_after_its_master_was_killed_in_a_storm_a_run_ends_within_seconds_and_has_everything_that_was_sent(
+    scene: Scene,
+) -> None:
+    scene.begin(ENDLESS_PLAN.replace("  workers: 2", f"  workers: 2\n  storms: [{STORM}]"))
     scene.await_load()
+    eventually(lambda: len(scene.storm_states()) == 2, within_s=20, what="the storm has begun on both workers")
     (master,) = scene.locusts("--master")
     workers = scene.locusts("--worker")
     master.kill()
@@ -129,6 +136,7 @@ def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everythin
     run = scene.ended(60)
     assert run.code == 70, run.output
     assert "the Locust master was ended by SIGKILL" in run.output
+    assert run.output.endswith("Exit 70 instead: a defect of the harness itself, not of the target.\n")
     assert ended_s < 12  # ten, and what a busy machine takes to tell
     verdict, columns = run.verdict, scene.columns()
     assert verdict.state in {"inconclusive", "fail"}
@@ -139,6 +147,9 @@ def test_after_its_master_was_killed_a_run_ends_within_seconds_and_has_everythin
     assert [(worker.complete, worker.missing) for worker in columns.workers] == [(True, ())] * 2
     assert verdict.accounts.lost == 0
     assert not (scene.path / "spool").exists()
+    (storm,) = verdict.faults
+    assert (storm.state, storm.reason) == ("inconclusive", "S1 was not told to its end by every worker")
+    assert storm.evidence["worker-0"].endswith("chosen; how it ended was not told")
 
 
 def test_a_worker_that_was_stopped_for_20_s_goes_on_and_nothing_is_missing(scene: Scene) -> None:

@@ -3,20 +3,27 @@
 import json
 import re
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
+from analysis.evidence import load_evidence
 from analysis.judge import judge
+from analysis.littles_law import unexplained_share
 from journal.columns import FrameColumns, read_columns
 from journal.failures import read_failures
+from journal.manifest import write_manifest
 from journal.outcomes import Kind, Outcome
+from journal.plan import Arrivals, ArrivalStage
 from journal.plan_storms import Storm
 from journal.profile_journeys import RequestStep
 from journal.timeline import EventKind
 from load.storms.login import EXPIRED
+from tests.load.client.certificates import Authority
 from tests.load.conftest import Locusts, Target, locusts, make_locusts, make_run, running_target, target
 from tests.load.described.member import give_journey, member
 from tests.load.test_locust_run import account, events_of
+from tests.load.tls_front import tls_front
 
 __all__ = ["locusts", "make_locusts", "make_run", "target"]  # fixtures
 
@@ -170,6 +177,74 @@ def test_a_target_that_takes_useless_tokens_violates_an_invariant(tmp_path, make
     (found,) = [one for one in judge(run)[1].invariants if one.name == "expired-token-refused"]
     assert (found.state, found.violated) == ("fail", 6)
     assert "was let in by" in found.examples[0]
+
+
+VISITS = """
+from locust import task
+from load.journey import Expect, Journey, flow
+
+
+class Visits(Journey):
+    @task
+    @flow({"GET /auth/me": 1})
+    def look(self):
+        self.get("/auth/me", expect=Expect(200, email=self.account.email))
+        self.pause(1.0)
+"""
+
+
+def test_connections_and_websockets_over_tls_break_and_come_back_too(
+    target: Target, make_run, locusts: Locusts, tmp_path
+):
+    authority, port = Authority(tmp_path).create(), int(target.url.rpartition(":")[2])
+    storm = Storm(id="S1", kind="reconnect", at_s=2.0, recovery_s=10.0)
+    with tls_front(authority.server(), port) as front:
+        run = make_run(f"https://localhost:{front}", users=8, duration_s=6, mix={"pages": 1}, storms=(storm,))
+        manifest, before = run.read_manifest(), counters(target)
+        profile = replace(manifest.profile, ca_file=authority.file)
+        write_manifest(run.manifest, replace(manifest, profile=profile))
+        locusts.conducted(run, 1, files=with_pages(locusts))
+        assert locusts.ended("master") == 0, locusts.log("master")
+    columns, after, found = read_columns(run.frames), counters(target), totals(run, "S1")
+    assert (found["hit"], found["connections"], found["back"]) == (8, 8, 8)
+    assert found["websockets"] > 0
+    assert ended(columns, Kind.MESSAGE, "HTTP connect") == found["connections"]
+    assert ended(columns, Kind.MESSAGE, "WS /") == grown(before, after, "websocket_opened") > found["websockets"]
+    sent, answered, unfinished = account(columns)
+    assert (sent, unfinished) == (answered + ended(columns, Kind.REQUEST, outcome=Outcome.CUT), 0)
+    assert grown(before, after, "load_started") == sent
+
+
+def test_a_visit_of_an_open_model_that_does_not_miss_its_login_leaves_the_next_a_good_one(
+    target: Target, make_run, locusts: Locusts
+):
+    (locusts.folder / "visits.py").write_text(VISITS)
+    arrivals = Arrivals(
+        process="constant",
+        stages=(ArrivalStage(rate_per_s=10, duration_s=8),),
+        max_in_flight=30,
+        spawn_rate_per_s=30.0,
+    )
+    storm = Storm(id="S1", kind="token-expiry", at_s=2.0, recovery_s=4.0)
+    run, before = make_run(target.url, arrivals=arrivals, mix={"visits": 1}, storms=(storm,)), counters(target)
+    locusts.conducted(run, 2, files=str(locusts.folder / "visits.py"))
+    assert [locusts.ended(name) for name in ("master", "worker-0", "worker-1")] == [0, 0, 0], locusts.log("master")
+    found = totals(run, "S1")
+    assert found["hit"] > 4
+    assert (found["gone"], found["back"], found["unaware"]) == (found["hit"], 0, 0)
+    assert grown(before, counters(target), "401") == 0
+    assert read_failures(run.failures) == ([], [])
+
+
+def test_users_who_come_back_by_and_by_spend_no_second_twice(target: Target, make_run, locusts: Locusts):
+    storm = Storm(id="S1", kind="reconnect", at_s=1.0, spread_s=6.0, recovery_s=3.0)
+    run = make_run(target.url, users=USERS, duration_s=9, mix={"pages": 1}, storms=(storm,))
+    locusts.conducted(run, 1, files=with_pages(locusts))
+    assert locusts.ended("master") == 0, locusts.log("master")
+    assert totals(run, "S1")["back"] == USERS
+    unexplained = unexplained_share(load_evidence(run))
+    assert unexplained is not None
+    assert unexplained > -0.1
 
 
 def test_a_described_login_expires_too(target: Target, make_run, locusts: Locusts):
