@@ -41,7 +41,7 @@ class ArrivalCounts:
 def arrival_counts(evidence: Evidence) -> ArrivalCounts | None:
     """The arrivals of a run; None of a closed model, or when the schedule never began."""
     arrivals = evidence.manifest.plan.load.arrivals
-    begin_ns = _begin_ns(evidence)
+    begin_ns = schedule_begin_ns(evidence)
     if arrivals is None or begin_ns is None:
         return None
     columns = evidence.columns
@@ -86,7 +86,8 @@ def _planned_by_levels(evidence: Evidence, search: Search) -> Counts:
     return planned
 
 
-def _begin_ns(evidence: Evidence) -> int | None:
+def schedule_begin_ns(evidence: Evidence) -> int | None:
+    """When the schedule of an open model began, in epoch nanoseconds; None when nobody wrote it down."""
     events = evidence.events_of(EventKind.ARRIVALS)
     begin_ns = events[0].data.get("begin_ns") if events else None
     return begin_ns if isinstance(begin_ns, int) else None
@@ -176,7 +177,7 @@ def exposure(evidence: Evidence) -> Counts:
 
     The rate, not the arrivals that chance had in store, since their requests are spread over the length of a pass.
     """
-    load, begin_ns, columns = evidence.manifest.plan.load, _begin_ns(evidence), evidence.columns
+    load, begin_ns, columns = evidence.manifest.plan.load, schedule_begin_ns(evidence), evidence.columns
     if load.arrivals is None or begin_ns is None:
         return columns.users
     if load.arrivals.process == "recorded":

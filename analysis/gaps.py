@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.arrivals import schedule_begin_ns
 from analysis.evidence import NS, Counts, Evidence
 from analysis.tallies import last_alive_s, tallies, unrecorded
 from analysis.users import too_few_users
@@ -41,7 +42,7 @@ def find_gaps(evidence: Evidence) -> Gaps:
     absent = too_few_users(evidence, deficit == 0)
     names = [*_record_gaps(evidence), *filter(None, [absent]), *_lost_load(evidence, lost_s)]
     broken_timeline = any(damage.path.startswith("timeline") for damage in evidence.damages)
-    doubted = bool(_silent_workers(evidence) or any(_strayed_clocks(evidence)) or absent)
+    doubted = _silent_workers(evidence) or any(_strayed_clocks(evidence)) or absent or _unscheduled(evidence)
     decisive = bool(lost_s or evidence.load is None or not evidence.ended or broken_timeline or doubted)
     return Gaps(tuple(names), decisive, lost_s, round(lost_frames * _requests_per_frame(evidence)))
 
@@ -92,6 +93,8 @@ def _record_gaps(evidence: Evidence) -> Iterator[str]:
         yield "there are no frames: no request was measured"
     if evidence.load is None:
         yield "the load phase never began"
+    if _unscheduled(evidence):
+        yield "the schedule of the arrivals never began"
     if not evidence.ended:
         yield f"the run did not come to its orderly end{_why_not(evidence)}"
     silent = _silent_workers(evidence)
@@ -175,6 +178,11 @@ def _silent_workers(evidence: Evidence) -> int:
         if event.data.get("state") == "joined"
     }
     return max(0, len(joined) - len(evidence.columns.workers))
+
+
+def _unscheduled(evidence: Evidence) -> bool:
+    """Whether nobody can tell which arrivals of an open model were due."""
+    return evidence.manifest.plan.load.arrivals is not None and schedule_begin_ns(evidence) is None
 
 
 def _lost_load(evidence: Evidence, lost_s: int) -> Iterator[str]:

@@ -50,6 +50,8 @@ def fit(n: Sequence[float], per_s: Sequence[float]) -> Usl:
     distinct = np.unique(size).size
     if distinct < FEWEST_LEVELS:
         return Usl(why_not=f"the fit takes {FEWEST_LEVELS} levels, there are {distinct}")
+    if not x.any():
+        return Usl(why_not="no request ended at any level")
     parameters, kappa_error = _least_squares(size, x)
     gamma, sigma, kappa = (float(value) for value in parameters)
     margin = float(stdtrit(size.size - 3, _CONFIDENCE)) * kappa_error

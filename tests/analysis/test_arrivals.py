@@ -1,15 +1,18 @@
 """Runs of an open model: all arrivals accounted for, latency from the intended start, no verdict without the load."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analysis.judge import judge
+from analysis.evidence import load_evidence
+from analysis.judge import judge, judge_evidence
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
 from analysis.report.timeline import run_axis, timeline_view
 from analysis.verdict import GateResult, Verdict
 from journal.plan_shapes import Shape
+from journal.timeline import EventKind
 from tests.analysis.open_run import OpenRun
 
 LONGEST_LABEL = 10  # characters beside a narrow drawing
@@ -64,6 +67,13 @@ def test_a_schedule_that_was_kept_lets_a_slow_target_fail(tmp_path: Path) -> Non
     verdict = judged(tmp_path, slow={"GET /auth/me": 0.4})
     assert verdict.state == "fail"
     assert verdict.line.startswith("✗ FAIL. GET /auth/me: ")
+
+
+def test_without_its_schedule_an_open_run_is_no_pass(tmp_path: Path) -> None:
+    evidence = load_evidence(OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=None).write())
+    events = tuple(event for event in evidence.events if event.kind is not EventKind.ARRIVALS)
+    verdict = judge_evidence(replace(evidence, events=events))
+    assert (verdict.exit_code, verdict.line) == (3, "? INCONCLUSIVE. The schedule of the arrivals never began.")
 
 
 def test_a_few_dropped_arrivals_do_not_matter(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from analysis.evidence import Evidence, load_evidence
 from analysis.judge import judge_evidence
-from journal.outcomes import Outcome
+from journal.columns import merge
+from journal.frames import EndpointSecond, Frame, OutcomeSecond
+from journal.outcomes import Endpoint, Kind, Outcome
 from journal.plan import Slo
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind, Phase
@@ -46,6 +48,27 @@ def test_a_threshold_that_nobody_compared_with_is_judged_from_the_buckets(eviden
     exact, near = evidence.slow, with_threshold(evidence, 200.1).slow
     assert exact.sum() > 100
     assert near.sum() == pytest.approx(exact.sum(), rel=0.01)
+
+
+def test_a_slow_answer_is_bad_by_the_threshold_of_the_plan_and_one_that_failed_only_once(evidence: Evidence) -> None:
+    ended = {
+        Outcome.OK: OutcomeSecond(10, {100_000: 5, 200_000: 2}),
+        Outcome.SERVER_ERROR: OutcomeSecond(3, {100_000: 3, 200_000: 3}),
+    }
+    seen = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): EndpointSecond(13, 0, ended)}
+    columns = merge([Frame("worker-0", 1, evidence.columns.first_second, 1, seen)])
+    told = replace(evidence, columns=columns)
+    assert (told.slow.sum(), told.failed.sum(), told.bad.sum()) == (2, 3, 5)
+
+
+@pytest.mark.parametrize("name", ["failures.jsonl", "readings.jsonl"])
+def test_damage_of_any_file_is_named(synthetic: Synthetic, name: str) -> None:
+    run = synthetic(**CALM)
+    with (run.path / name).open("ab") as file:
+        file.write(b'{"at_ns": 1, "wor')
+    (said,) = judge_evidence(load_evidence(run)).missing
+    assert name in said
+    assert "torn last line" in said
 
 
 def test_the_load_ends_with_the_first_phase_after_it_that_came_later(synthetic: Synthetic) -> None:

@@ -83,11 +83,35 @@ def test_independent_seconds_need_hardly_more_samples_than_a_binomial() -> None:
     assert np.median(deffs) < 1.4
 
 
+def test_the_standard_error_is_that_of_batch_means_with_the_bias_of_the_autocorrelation_taken_off() -> None:
+    bad = np.random.default_rng(4).binomial(100, np.repeat([0.02, 0.1, 0.05, 0.2, 0.1, 0.02], 4))
+    y = bad / 100 - bad.mean() / 100
+    r = (y[1:] @ y[:-1]) / (y @ y)
+    rho = (24 * r + 1) / 21
+    interval = share_interval(bad, np.full(24, 100))
+    assert 0.3 < rho < 0.9
+    assert interval.rho == pytest.approx(rho)
+    assert interval.se == pytest.approx(np.sqrt(np.var(y, ddof=1) / 24 * (1 + rho) / (1 - rho)))
+
+
 def test_seconds_that_resemble_their_neighbours_widen_the_interval() -> None:
     random = np.random.default_rng(2)
     n = np.full(1800, 100)
     alike = np.repeat(random.uniform(0, 0.1, 18), 100)
     assert share_interval(random.binomial(n, alike), n).deff > 20
+
+
+@pytest.mark.parametrize("bad", [(0, 0), (3, 3), (2, 4)])
+def test_the_bounds_hold_at_the_confidence_that_was_asked_for(bad: tuple[int, int]) -> None:
+    bads, n = np.tile(bad, 12), np.full(24, 10)
+    usual, sure = (share_interval(bads, n, confidence).bounds() for confidence in (0.95, 0.99))
+    assert usual == pytest.approx(clopper_pearson(12 * sum(bad), 240))
+    assert sure == pytest.approx(clopper_pearson(12 * sum(bad), 240, 0.99))
+
+
+def test_a_second_weighs_as_much_as_it_has_requests() -> None:
+    n = np.where(np.arange(24) == 5, 1, 1000)
+    assert share_interval(np.where(n == 1, 1, 0), n).value == pytest.approx(1 / 23_001)
 
 
 def test_too_few_seconds_give_no_bounds() -> None:
@@ -129,5 +153,11 @@ def test_more_of_the_same_never_widens_the_interval(value: float, samples: int, 
 def test_a_target_that_was_down_for_half_of_the_run_is_worse_than_one_in_fifty_whatever_the_correlation() -> None:
     n = np.full(60, 100)
     bad = np.where(np.arange(60) >= 30, 100, 0)
-    low, _ = share_interval(bad, n).bounds()
-    assert low == pytest.approx(0.025)
+    assert share_interval(bad, n).bounds() == pytest.approx((0.025, 0.975))
+
+
+def test_the_bounds_are_the_wider_ones_of_the_batches_and_the_binomial() -> None:
+    t = stats.t(23).ppf(0.95)
+    assert ShareInterval(0.5, 10_000, 24, se=0.1).bounds() == pytest.approx((0.5 - 0.1 * t, 0.5 + 0.1 * t))
+    assert ShareInterval(0.5, 100, 24, se=0.001).bounds() == pytest.approx(clopper_pearson(50, 100))
+    assert ShareInterval(0.5, 100, 24, se=0.001, deff=5.0).bounds() == pytest.approx(clopper_pearson(10, 20))

@@ -82,7 +82,9 @@ def test_a_slow_path_fails_its_endpoint_and_no_other(judged: Judged) -> None:
 
 
 def test_a_slow_path_of_a_workflow_alone_gates_nothing(judged: Judged) -> None:
-    assert judged(slow={"mcp request to completion": 1.0, "WS ping": 1.0}).exit_code == 0
+    verdict = judged(slow={"mcp request to completion": 1.0, "WS ping": 1.0})
+    assert verdict.exit_code == 0
+    assert {row.state for row in verdict.endpoints} == {"pass"}
 
 
 def test_errors_fail_availability_and_the_endpoints_but_no_fault(judged: Judged) -> None:
@@ -355,6 +357,20 @@ def test_a_run_in_which_every_endpoint_is_rare_passes_nothing(judged: Judged, ga
     few = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 0.5}
     verdict = judged(rates=few, min_samples=150, required=(gate,), kill_at_s=None, throttle_at_s=None)
     assert (verdict.exit_code, [opened for opened, _ in open_rows(verdict)]) == (3, [gate])
+
+
+def test_an_endpoint_that_was_called_and_never_answered_leaves_the_run_open(synthetic: Synthetic) -> None:
+    evidence = load_evidence(synthetic())
+    row = [endpoint.name for endpoint in evidence.columns.endpoints].index(PROCESS)
+    count = evidence.columns.count.copy()
+    count[row] = 0
+    verdict = judge_evidence(replace(evidence, columns=replace(evidence.columns, count=count)))
+    assert ("latency", PROCESS) in open_rows(verdict)
+
+
+def test_a_run_without_requests_keeps_no_promise_about_them(judged: Judged) -> None:
+    verdict = judged(rates={Endpoint(Kind.MESSAGE, "agents", "WS ping"): 4.0}, required=("latency",))
+    assert ("latency", "all requests") in open_rows(verdict)
 
 
 def test_an_open_share_says_how_long_it_would_take(judged: Judged) -> None:

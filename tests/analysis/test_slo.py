@@ -27,6 +27,12 @@ def test_2995_good_answers_pass_three_nines() -> None:
     assert decide(share_interval(*_counts(2994, 0)), 0.001) is State.INCONCLUSIVE
 
 
+def test_a_bound_that_lies_on_the_budget_decides_nothing() -> None:
+    interval = share_interval(*_counts(900, 100))
+    low, high = interval.bounds()
+    assert [decide(interval, budget) for budget in (low, high)] == [State.INCONCLUSIVE] * 2
+
+
 def test_nothing_measured_decides_nothing() -> None:
     assert decide(share_interval(*_counts(0, 0)), 0.05) is State.INCONCLUSIVE
     assert further_seconds(share_interval(*_counts(0, 0)), 0.05, 24.0) is None

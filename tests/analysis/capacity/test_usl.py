@@ -40,6 +40,10 @@ def test_five_levels_are_too_few() -> None:
     assert "takes 6 levels, there are 5" in fit([1, 2, 4, 6, 8, 8], [1, 2, 3, 4, 4, 4]).why_not
 
 
+def test_a_target_that_never_answers_has_no_law() -> None:
+    assert fit([1, 2, 4, 8, 16, 32], [0.0] * 6).why_not == "no request ended at any level"
+
+
 def test_a_straight_line_has_no_knee() -> None:
     found = fit([1, 2, 4, 8, 16, 32], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
     assert found.peak_n is None
