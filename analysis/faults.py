@@ -184,8 +184,11 @@ class _FaultJudge:
 
     def _impact(self, injected_s: float, normal: Normal, before: Mask) -> Impact:
         wanted = min(LONGEST_WELL_WINDOW_S, max(_SHORTEST_WELL_WINDOW_S, round(self.plan.recovery_s / 3)))
-        search = slice(max(0, self._column(injected_s - EARLY_S)), max(0, self._column(self._deadline_s) + 1))
-        return impact(self.pool, normal, before, search, wanted)
+        return impact(self.pool, normal, before, self._search(injected_s), wanted)
+
+    def _search(self, injected_s: float) -> slice:
+        """The columns in which its harm may begin."""
+        return slice(max(0, self._column(injected_s - EARLY_S)), max(0, self._column(self._deadline_s) + 1))
 
     def _column(self, at_s: float) -> int:
         """The column that holds this moment; it may lie outside of the columns."""
@@ -198,11 +201,11 @@ class _FaultJudge:
     def _recovered_s(self, injected_s: float, felt: Impact) -> float | None:
         if felt.hurt is not None:
             return self._since(injected_s, felt.well)
-        return 0.0 if self._in_sight else None
+        return 0.0 if self._in_sight and self.pool.n[self._search(injected_s)].any() else None
 
     @property
     def _in_sight(self) -> bool:
-        """Whether the load outlasted the fault: without users nobody is hurt, which proves nothing."""
+        """Whether the load outlasted the fault: where there are no users nobody is hurt, which proves nothing."""
         load = self.evidence.load
         return load is not None and 0 <= self._over_s <= load.duration_s - HURT_WINDOW_S
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.evidence import load_evidence
 from analysis.judge import judge, judge_evidence
-from analysis.verdict import FaultResult, State, Verdict, read_verdict, write_verdict
+from analysis.verdict import FaultResult, GateResult, State, Verdict, read_verdict, write_verdict
 from journal.exit_codes import ExitCode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.run_directory import RunDirectory
@@ -72,6 +73,14 @@ def test_the_accounts_balance_and_agree_with_the_target(judged: Judged) -> None:
     assert accounts.sent == accounts.answered + accounts.cut + accounts.unfinished + accounts.lost
     assert accounts.agrees is True
     assert accounts.sent - accounts.target_finished == accounts.cut
+
+
+@pytest.mark.parametrize("gap", [{"missing_frames": (3, 4)}, {"worker_lost_at_s": 72}], ids=["warm-up", "drain"])
+def test_accounts_with_a_gap_outside_of_the_load_are_not_compared_with_the_target(
+    judged: Judged, gap: dict[str, Any]
+) -> None:
+    assert judged().accounts.agrees is True
+    assert judged(**gap).accounts.agrees is None
 
 
 def test_a_slow_path_fails_its_endpoint_and_no_other(judged: Judged) -> None:
@@ -160,6 +169,13 @@ def test_a_fault_proves_nothing_where_the_load_did_not_outlast_it(judged: Judged
     verdict = judged(kill_at_s=None, throttle_at_s=at_s, throttle_s=5.0, throttle_slow=0.0)
     assert verdict.exit_code == code
     assert fault(verdict, "F2").recovered_s == (0.0 if code == 0 else None)
+
+
+def test_a_fault_proves_nothing_where_no_request_ever_ends(synthetic: Synthetic) -> None:
+    evidence = load_evidence(synthetic(kill_at_s=None, required=("faults",)))
+    hanging = replace(evidence.columns, count=np.zeros_like(evidence.columns.count))
+    verdict = judge_evidence(replace(evidence, columns=hanging))
+    assert ("faults", "F2 throttle-redis") in open_rows(verdict)
 
 
 def test_too_much_of_the_budget_burned_fails_a_fault(judged: Judged) -> None:
@@ -350,6 +366,19 @@ def test_a_rare_endpoint_leaves_the_run_open_unless_the_plan_lets_it_inform(judg
     rates = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 90.0, rare: 0.3}
     assert open_rows(judged(rates=rates)) == [("latency", "POST /auth/logout")]
     assert judged(rates=rates, min_samples=59).exit_code == 0
+
+
+def test_a_rare_endpoint_is_one_with_fewer_requests_than_asked_for_none_of_them_bad(judged: Judged) -> None:
+    rare = Endpoint(Kind.REQUEST, "auth", "POST /auth/logout")
+    rates = {Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): 90.0, rare: 0.5}
+
+    def row(**differences: Any) -> GateResult:
+        return next(row for row in judged(rates=rates, **differences).gates if row.subject == rare.name)
+
+    samples = row().samples
+    assert [row(min_samples=fewest).required for fewest in (samples, samples + 1)] == [True, False]
+    harmed = row(min_samples=1000, slow={rare.name: 1.0})
+    assert (harmed.required, harmed.state) == (True, State.FAIL)
 
 
 @pytest.mark.parametrize("gate", ["latency", "availability"])
