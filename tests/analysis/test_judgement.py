@@ -164,11 +164,18 @@ def test_a_load_that_ends_before_users_were_well_leaves_the_fault_open(judged: J
     assert (failing(verdict), open_rows(verdict)) == ([], [("faults", "F2 throttle-redis")])
 
 
-@pytest.mark.parametrize(("at_s", "code"), [(60.0, 0), (66.0, 3)])
+@pytest.mark.parametrize(("at_s", "code"), [(62.0, 0), (63.0, 3), (66.0, 3)])
 def test_a_fault_proves_nothing_where_the_load_did_not_outlast_it(judged: Judged, at_s: float, code: int) -> None:
     verdict = judged(kill_at_s=None, throttle_at_s=at_s, throttle_s=5.0, throttle_slow=0.0)
     assert verdict.exit_code == code
     assert fault(verdict, "F2").recovered_s == (0.0 if code == 0 else None)
+
+
+def test_users_who_were_well_again_while_a_fault_outlasted_the_load_prove_nothing(judged: Judged) -> None:
+    harm = {"throttle_slow": 0.0, "slow_seconds": {62: 1.0, 63: 1.0}}
+    verdict = judged(kill_at_s=None, throttle_at_s=60.0, throttle_s=9.0, **harm)
+    assert fault(verdict, "F2").recovered_s == 4
+    assert open_rows(verdict) == [("faults", "F2 throttle-redis")]
 
 
 def test_a_fault_proves_nothing_where_no_request_ever_ends(synthetic: Synthetic) -> None:
