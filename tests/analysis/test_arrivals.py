@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.arrivals import arrivals_gate
 from analysis.evidence import load_evidence
 from analysis.judge import judge, judge_evidence
 from analysis.report.markdown import markdown_report
@@ -45,6 +46,14 @@ def test_planned_arrivals_are_started_dropped_or_missing(tmp_path: Path) -> None
     assert accounts.planned == accounts.started + accounts.dropped + accounts.missing
     assert accounts.dropped == pytest.approx(0.1 * accounts.planned, rel=0.05)
     assert accounts.missing == pytest.approx(0.05 * accounts.planned, rel=0.05)
+    assert accounts.unstarted_share == pytest.approx(0.15, abs=0.005)
+
+
+def test_a_schedule_of_which_nothing_was_due_in_the_judged_time_was_not_kept(tmp_path: Path) -> None:
+    accounts = judged(tmp_path).arrivals
+    assert accounts is not None
+    gate = arrivals_gate(replace(accounts, judged=0))
+    assert (gate.state, gate.reason) == ("inconclusive", "no arrival was due in the judged time")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,11 @@ def test_without_its_schedule_an_open_run_is_no_pass(tmp_path: Path) -> None:
     events = tuple(event for event in evidence.events if event.kind is not EventKind.ARRIVALS)
     verdict = judge_evidence(replace(evidence, events=events))
     assert (verdict.exit_code, verdict.line) == (3, "? INCONCLUSIVE. The schedule of the arrivals never began.")
+
+
+def test_users_who_wait_for_arrivals_are_not_held_against_the_generator(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, pause_ms=100)
+    assert (verdict.exit_code, verdict.generator.unexplained_share) == (0, None)
 
 
 def test_a_few_dropped_arrivals_do_not_matter(tmp_path: Path) -> None:
@@ -108,6 +122,8 @@ def test_latency_is_the_response_time_and_the_report_says_so(tmp_path: Path) -> 
     run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=None, delay_ms=150.0).write()
     evidence, verdict = judge(run)
     assert verdict.latency_of == "response time"
+    assert verdict.arrivals is not None
+    assert verdict.arrivals.delay_p99_ms == pytest.approx(150, rel=0.001)
     (result,) = [endpoint for endpoint in verdict.endpoints if endpoint.name == "GET /auth/me"]
     assert result.outside.latency.p50.value == pytest.approx(190, abs=10)
     assert verdict.state == "fail"

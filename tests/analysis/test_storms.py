@@ -168,3 +168,9 @@ def test_a_cut_is_explained_by_the_storm_that_made_it_and_not_by_its_time(synthe
     verdict = judge_evidence(replace(evidence, failures=tuple(cuts)))
     assert [cut.detail for cut in storm_of(verdict).cut_requests] == [STORM.cut_detail]
     assert [cut.detail for cut in verdict.accounts.unexplained_cuts] == [cut.detail for cut in cuts[1:]]
+
+
+def test_a_storm_of_tokens_owes_the_proof_that_expired_ones_are_refused(stormy) -> None:
+    verdict = stormy(begun(0), begun(1), over(0), over(1), storms=(replace(STORM, kind="token-expiry"),))
+    (row,) = [row for row in verdict.gates if row.subject == "expired-token-refused"]
+    assert (verdict.exit_code, row.required, row.reason) == (3, True, "expired-token-refused was not checked")

@@ -112,6 +112,12 @@ def test_the_exit_code_says_whether_what_was_asked_for_is_known(
     assert result.line.startswith(begin)
 
 
+def test_a_level_that_was_cut_short_is_none(synthetic: Synthetic) -> None:
+    kind, at_s, data = measured(50, 1, 30)
+    run = synthetic(**CALM, extra_events=[(kind, at_s, {**data, "state": "cut short"})])
+    assert judged(run, Search(start=50, most=50)).line == "? INCONCLUSIVE. Nothing is known yet."
+
+
 def test_a_target_that_carries_fewer_than_asked_for_fails(synthetic: Synthetic) -> None:
     levels = [measured(50, 1, 30), measured(50, 35, 64)]
     run = synthetic(**CALM, slow={"GET /auth/me": 0.5}, extra_events=levels)

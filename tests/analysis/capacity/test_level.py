@@ -48,6 +48,10 @@ def test_errors_fail_a_level_by_the_availability(synthetic: Synthetic) -> None:
     assert (visit.state, visit.subject) == (LevelState.FAIL, "availability")
 
 
+def test_a_level_is_too_short_to_be_asked_for_the_proof_of_its_availability(synthetic: Synthetic) -> None:
+    assert judged(synthetic(**CALM), seconds=24).state == LevelState.PASS
+
+
 def test_a_share_at_its_limit_stays_open(synthetic: Synthetic) -> None:
     visit = judged(synthetic(**CALM, slow={"GET /auth/me": 0.05}), seconds=24)
     assert (visit.state, visit.subject) == (LevelState.OPEN, "GET /auth/me")
@@ -63,8 +67,9 @@ def test_a_few_seconds_decide_nothing(synthetic: Synthetic) -> None:
         ({"lag_ms": 80.0}, 50, "loop lag"),
         ({"generator_cpu": 0.97}, 50, "used up its CPU"),
         ({}, 60, "50.0 users were there instead of 60"),
+        ({}, 40, "50.0 users were there instead of 40"),
     ],
-    ids=["late", "busy", "too-few-users"],
+    ids=["late", "busy", "too-few-users", "too-many-users"],
 )
 def test_a_generator_that_did_not_apply_the_load_says_nothing_about_the_target(
     synthetic: Synthetic, run: dict, n: int, said: str
@@ -113,6 +118,24 @@ def evidence_of(run: RunDirectory, frames: list[Frame]) -> Evidence:
     return Evidence(
         manifest=manifest, columns=merge(frames), events=(), readings=(), failures=(), damages=(), load=window
     )
+
+
+def test_the_seconds_that_the_generator_spoiled_are_left_out_of_a_level(synthetic: Synthetic) -> None:
+    slow = {"slow_seconds": dict.fromkeys((20, 21, 22, 23), 1.0)}
+    assert judged(synthetic(**CALM, **slow)).state == LevelState.OPEN
+    visit = judged(synthetic(**CALM, **slow, stalls_ms=dict.fromkeys((20, 21, 22, 23), 300.0)))
+    assert (visit.state, visit.seconds) == (LevelState.PASS, 48)
+    assert visit.rate_per_s == pytest.approx(108, rel=0.1)
+
+
+def test_a_level_takes_more_of_the_users_time_to_be_explained_than_a_run(synthetic: Synthetic) -> None:
+    whole = evidence_of(
+        synthetic(**CALM, frames=False, readings=False),
+        frames_of_ten_users(pause_ms=400, service_ms=90, passes_per_s=19),
+    )
+    assert whole.load is not None
+    visit = judge_level(whole, whole.load, 10)
+    assert (visit.state, visit.unexplained) == (LevelState.UNFIT, pytest.approx(0.07, abs=0.002))
 
 
 def test_littles_law_explains_the_time_of_users_who_think_and_wait(synthetic: Synthetic, tmp_path: Path) -> None:
