@@ -104,9 +104,7 @@ def test_hours_of_a_flat_level_are_clean(judged: Judge) -> None:
 
 
 @pytest.mark.parametrize("slope", [4.9, 5.1])
-def test_a_slope_that_cannot_be_told_from_the_tolerance_is_neither_a_leak_nor_clean(
-    judged: Judge, slope: float
-) -> None:
+def test_a_slope_that_may_be_the_tolerance_is_neither_a_leak_nor_clean(judged: Judge, slope: float) -> None:
     hours = np.arange(0, 8, 1 / 240)
     result = judged(200 + slope * hours + _noise(hours.size, sigma=10.0), every_s=15.0)
     assert result.slope_mib_per_h.low < result.tolerance_mib_per_h < result.slope_mib_per_h.high

@@ -112,18 +112,33 @@ def test_the_exit_code_says_whether_what_was_asked_for_is_known(
     assert result.line.startswith(begin)
 
 
+def test_a_failure_that_was_not_confirmed_is_no_answer(synthetic: Synthetic) -> None:
+    run = synthetic(**CALM, slow={"GET /auth/me": 0.5}, extra_events=[measured(50, 1, 30)])
+    assert judged(run, Search(start=50, most=500, resolution=1.0, at_least=60)).exit_code == 3
+
+
+@pytest.mark.parametrize(("fault", "code"), [(None, 0), (HeldFault(experiment="throttle-redis"), 3)])
+def test_the_answer_is_whole_when_that_with_the_fault_is_known_too(
+    synthetic: Synthetic, fault: HeldFault | None, code: int
+) -> None:
+    levels = [measured(50, 1, 30), measured(50, 35, 64)]
+    run = synthetic(**CALM, slow={"GET /auth/me": 0.5}, extra_events=levels)
+    assert judged(run, Search(start=50, most=500, resolution=1.0, fault=fault)).exit_code == code
+
+
 def test_a_level_that_was_cut_short_is_none(synthetic: Synthetic) -> None:
     kind, at_s, data = measured(50, 1, 30)
     run = synthetic(**CALM, extra_events=[(kind, at_s, {**data, "state": "cut short"})])
     assert judged(run, Search(start=50, most=50)).line == "? INCONCLUSIVE. Nothing is known yet."
 
 
-def test_a_target_that_carries_fewer_than_asked_for_fails(synthetic: Synthetic) -> None:
+@pytest.mark.parametrize("at_least", [50, 60])
+def test_a_target_that_carries_fewer_than_asked_for_fails(synthetic: Synthetic, at_least: int) -> None:
     levels = [measured(50, 1, 30), measured(50, 35, 64)]
     run = synthetic(**CALM, slow={"GET /auth/me": 0.5}, extra_events=levels)
-    result = judged(run, Search(start=50, most=500, resolution=1.0, at_least=60))
+    result = judged(run, Search(start=50, most=500, resolution=1.0, at_least=at_least))
     assert result.exit_code == 1
-    assert result.line.startswith("✗ FAIL. It does not carry 60. Not even 50 users are within the SLO")
+    assert result.line.startswith(f"✗ FAIL. It does not carry {at_least}. Not even 50 users are within the SLO")
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,12 @@ def test_a_level_that_was_unfit_once_is_visited_again() -> None:
     assert levels(seen) == [10, 20, 20, 40]
 
 
+@pytest.mark.parametrize("others", [(OPEN, OPEN), (FAIL, OPEN)])
+def test_one_pass_of_three_visits_decides_nothing(others: tuple[LevelState, LevelState]) -> None:
+    found = bracket(RULES, [Seen(10, state) for state in (PASS, *others)])
+    assert (found.passes, found.fails, found.open) == (0, None, (10,))
+
+
 def test_a_failure_by_chance_below_a_level_that_passes_is_overruled() -> None:
     """20 fails once though the truth is 100: the repeat of the upper end finds it out, and the climb goes on."""
     tries = {20: iter([FAIL])}
