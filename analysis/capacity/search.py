@@ -126,17 +126,8 @@ def next_level(rules: Rules, seen: Sequence[Seen]) -> int | None:
     if last.state is LevelState.UNFIT and not last.unusable:
         return seen[-1].n
     passes, fails = _ends(levels)
-    if _contradicts(levels, fails):
-        return fails
     wanted = _further(rules, levels, passes, fails)
     return _confirming(levels, passes, fails) if wanted is None else wanted
-
-
-def _contradicts(levels: dict[int, _Level], fails: int | None) -> bool:
-    """Whether a level failed while a higher one passed: one of the two was noise, most likely the failure."""
-    if fails is None or not levels[fails].repeats_left:
-        return False
-    return any(n > fails and level.state is LevelState.PASS for n, level in levels.items())
 
 
 def _further(rules: Rules, levels: dict[int, _Level], passes: int, fails: int | None) -> int | None:

@@ -93,6 +93,11 @@ def test_a_pass_by_chance_is_overruled_by_its_repeats() -> None:
     assert found.passes <= 31 < (found.fails or 0)
 
 
+@pytest.mark.parametrize(("fails", "narrow"), [(111, True), (112, False)])
+def test_an_interval_is_narrow_up_to_the_share_of_its_upper_end_that_was_asked_for(fails: int, narrow: bool) -> None:
+    assert bracket(RULES, [Seen(100, PASS), Seen(fails, FAIL)]).narrow is narrow
+
+
 def test_undecided_levels_are_named_and_neither_end_is_put_there() -> None:
     seen = search(RULES, lambda n: PASS if n < 48 else FAIL if n > 62 else OPEN)
     found = bracket(RULES, seen)

@@ -36,6 +36,18 @@ def test_an_exact_curve_gives_back_its_parameters() -> None:
     assert found.peak_n == pytest.approx(7.0, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("n", "why_not"),
+    [
+        ((1, 1.5, 2, 2.5, 3, 7.2), "1 of the levels lie beyond the knee, it takes 2"),
+        ((1, 2, 3, 4, 5, 6), "the fitted peak at 7 lies outside of the levels that were measured"),
+    ],
+)
+def test_no_peak_is_named_that_too_few_levels_show(n: tuple[float, ...], why_not: str) -> None:
+    found = fit(n, [law(size, 1.0, 0.02, 0.02) for size in n])
+    assert (found.peak_n, found.why_not) == (None, why_not)
+
+
 def test_five_levels_are_too_few() -> None:
     assert "takes 6 levels, there are 5" in fit([1, 2, 4, 6, 8, 8], [1, 2, 3, 4, 4, 4]).why_not
 
