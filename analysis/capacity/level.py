@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from analysis.arrivals import MOST_LATE, arrival_accounts, arrival_counts, levels_begun, off_schedule, short_of
-from analysis.evidence import Counts, Evidence, Mask, Window
+from analysis.evidence import NS, Counts, Evidence, Mask, Window
 from analysis.figures import good_share
 from analysis.generator import generator_health, left_out
 from analysis.intervals import CONFIDENCE, ShareInterval, share_interval
@@ -24,6 +24,8 @@ LEVEL_CONFIDENCE = 1 - (1 - CONFIDENCE) / len(LOOKS)
 """Of each look's bounds, so that all looks at a level together err no more often than one look at 95 % would."""
 
 MOST_UNEXPLAINED = 0.05
+LOST_AFTER_S = 6.0
+"""So long a worker has been silent when the timeline says that it is lost."""
 _USERS_AWAY = 0.02
 ALL = "all requests"
 
@@ -107,7 +109,7 @@ def judge_level(evidence: Evidence, window: Window, n: int, fault_id: str = "") 
     return Visit(
         n=n,
         state=LevelState.UNFIT if doubt else state,
-        reason=doubt or _words(decisive, seen.manifest.plan.slo.threshold_ms),
+        reason=_with_silence(seen, window, doubt) if doubt else _words(decisive, seen.manifest.plan.slo.threshold_ms),
         begin_s=evidence.elapsed_s(window.begin_ns),
         seconds=int(np.count_nonzero(seen.in_load)),
         users=float(seen.columns.users[within].mean()) if seconds else 0.0,
@@ -163,6 +165,24 @@ def _doubt(seen: Evidence, window: Window, n: int, fault_id: str) -> str:
     if fault_id and not _held(seen.events, fault_id, window):
         return f"the fault {fault_id} was not in force all the time"
     return ""
+
+
+def _with_silence(seen: Evidence, window: Window, doubt: str) -> str:
+    """The doubt, after the workers that were silent while the level was measured: they explain it."""
+    silent = sorted(
+        {
+            str(event.data.get("worker"))
+            for event in seen.events_of(EventKind.WORKER)
+            if event.at_ns > window.begin_ns and event.at_ns - _silent_ns(event) < window.end_ns
+        }
+    )
+    return f"{', '.join(silent)} fell silent; {doubt}" if silent else doubt
+
+
+def _silent_ns(event: Event) -> float:
+    """For how long a worker had said nothing when this was written; minus infinity: it had not been silent."""
+    silent_s = LOST_AFTER_S if event.data.get("state") == "lost" else event.data.get("silent_s")
+    return silent_s * NS if isinstance(silent_s, int | float) else -float("inf")
 
 
 def _doubt_about_arrivals(

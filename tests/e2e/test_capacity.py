@@ -155,6 +155,7 @@ def test_a_level_in_which_a_worker_was_killed_says_nothing_and_the_search_goes_o
     (found,) = result.capacities
     states = [visit.state for visit in found.visits]
     assert states[0] == LevelState.UNFIT
+    assert " fell silent; " in found.visits[0].reason
     assert set(states[1:]) == {LevelState.PASS}
     assert (found.passes, found.finished) == (8, True)
     assert "did not end in order: killed at" in " ".join(result.doubts)

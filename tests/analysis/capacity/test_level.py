@@ -98,6 +98,28 @@ def test_a_fault_must_be_in_force_from_the_begin_to_the_end(
     assert judged(synthetic(**CALM, extra_events=extra), fault_id="L3").state == state
 
 
+@pytest.mark.parametrize(
+    ("told", "at_s", "named"),
+    [
+        ({"state": "lost"}, 30.0, True),
+        ({"state": "lost"}, 54.0, True),
+        ({"state": "lost"}, 57.0, False),
+        ({"state": "lost"}, 1.0, False),
+        ({"state": "joined", "silent_s": 10.2}, 58.0, True),
+        ({"state": "joined"}, 30.0, False),
+        ({"state": "left"}, 30.0, False),
+    ],
+)
+def test_what_spoils_a_level_is_told_with_the_workers_that_fell_silent_in_it(
+    synthetic: Synthetic, told: dict[str, object], at_s: float, named: bool
+) -> None:
+    event = (EventKind.WORKER, at_s, {"worker": "worker-1", **told})
+    visit = judged(synthetic(**CALM, extra_events=[event]), n=60)
+    assert visit.state == LevelState.UNFIT
+    assert visit.reason == "worker-1 fell silent; " * named + "50.0 users were there instead of 60"
+    assert "silent" not in judged(synthetic(**CALM, extra_events=[event])).reason
+
+
 def frames_of_ten_users(*, pause_ms: int, service_ms: int, passes_per_s: int) -> list[Frame]:
     """30 s in which the users together make so many passes a second: one pause and one request each."""
 
