@@ -200,3 +200,31 @@ def test_no_body_whatever_surprises_the_judge(body: bytes, status: int) -> None:
     expected = Expected(json={"/a": JsonRule(type="string", contains="x")}, body=BodyRule(contains=("x",)))
     answer, _ = judged(expected, reply(body, status=status), {"t": Extraction(json="$.a[*]", regex="(x)")})
     assert answer.outcome is not Outcome.OK or b"x" in body
+
+
+def hidden(expected: Expected, answer: Reply) -> str:
+    """What is said of an answer to somebody who hides a secret."""
+    return Judge(expected, {}, lambda text: text.replace(SECRET, "(hidden)")).judge(answer, values()).detail
+
+
+SECRET = "s3cret-of-the-test"
+
+
+def test_no_part_of_a_secret_is_told_wherever_what_is_told_is_cut() -> None:
+    for before in range(0, 100, 3):
+        text = "x" * before + SECRET
+        lost = Reply(Outcome.CUT, 1, detail=f"connection to {text} broke")
+        said = [
+            hidden(json_is("/id", equals="o-8"), reply({"id": text})),
+            hidden(Expected(headers={"x-a": HeaderRule(equals="1")}), reply(x_a=text)),
+            hidden(Expected(), reply({"detail": text}, status=400)),
+            hidden(Expected(body=BodyRule(lacks=(text,))), reply({"id": text})),
+            hidden(Expected(), lost),
+        ]
+        assert all(said)
+        assert not any(SECRET[:3] in each for each in said)
+
+
+def test_a_body_may_be_as_long_as_its_limit() -> None:
+    for limit, outcome in ((6, Outcome.OK), (5, Outcome.WRONG_ANSWER)):
+        assert judged(Expected(body=BodyRule(max_bytes=limit)), reply(b"123456"))[0].outcome is outcome
