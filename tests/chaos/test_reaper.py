@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chaos import reaper
 from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.local_reaper import is_watched
 from chaos.platforms.base import Target
@@ -114,3 +115,21 @@ def test_a_record_of_an_owner_that_cannot_be_understood_is_left_until_it_is_over
     strange = replace(owned, owner="pod:somewhere/else@1")
     assert not is_due(strange)
     assert is_due(replace(strange, expires_at_ns=time.time_ns() - 3600 * 10**9))
+
+
+def test_a_record_that_is_written_while_a_reaper_lets_go_of_its_lock_is_seen(
+    ledger: Ledger, owned: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.directory.mkdir()
+    found: list[int] = []
+
+    def look(ledger: Ledger) -> None:
+        found.append(len(ledger.read().records))
+        if len(found) == 1:
+            ledger.open_record(owned)  # just after the last look
+        else:
+            ledger.close_record(owned)
+
+    monkeypatch.setattr(reaper, "_watch_until_empty", look)
+    reaper.watch(ledger)
+    assert found == [0, 1]
