@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chaos import reaper
+from chaos import reaper, reaping
 from chaos.directory_ledger import DirectoryLedger as Ledger
 from chaos.local_reaper import is_watched
 from chaos.platforms.base import Target
@@ -133,3 +133,18 @@ def test_a_record_that_is_written_while_a_reaper_lets_go_of_its_lock_is_seen(
     monkeypatch.setattr(reaper, "_watch_until_empty", look)
     reaper.watch(ledger)
     assert found == [0, 1]
+
+
+def test_a_record_that_could_not_be_reverted_is_left_alone_for_a_while_and_no_other_is(
+    ledger: Ledger, owned: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def fail(record: Record, **_: object) -> None:
+        tried.append(record.fault_id)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reaping, "revert", fail)
+    attempts = reaping.Reaping(ledger)
+    assert not any(attempts.attempt(replace(owned, fault_id=name)) for name in ("F1", "F1", "F2", "F1"))
+    assert tried == ["F1", "F2"]
