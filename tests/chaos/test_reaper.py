@@ -148,3 +148,8 @@ def test_a_record_that_could_not_be_reverted_is_left_alone_for_a_while_and_no_ot
     attempts = reaping.Reaping(ledger)
     assert not any(attempts.attempt(replace(owned, fault_id=name)) for name in ("F1", "F1", "F2", "F1"))
     assert tried == ["F1", "F2"]
+
+
+@pytest.mark.parametrize(("overdue_s", "due"), [(-60, False), (5, False), (15, True)])
+def test_an_owner_that_lives_has_seconds_to_revert_after_the_expiry(owned: Record, overdue_s: int, due: bool) -> None:
+    assert is_due(replace(owned, expires_at_ns=time.time_ns() - overdue_s * 1_000_000_000)) is due
