@@ -21,7 +21,9 @@ from chaos.platforms.process_handle import own_incarnation
 from chaos.reaper import is_due
 from chaos.record import Record
 from journal.errors import FaultRefused
-from tests.chaos.scene import incarnation_of, poll, processes_about, throttle_record
+from journal.run_directory import RunDirectory
+from journal.timeline import FaultState
+from tests.chaos.scene import fault_states, incarnation_of, poll, processes_about, throttle_record
 
 GONE = Target("redis", "1@1.00", "redis (pid 1)")
 
@@ -153,3 +155,18 @@ def test_a_record_that_could_not_be_reverted_is_left_alone_for_a_while_and_no_ot
 @pytest.mark.parametrize(("overdue_s", "due"), [(-60, False), (5, False), (15, True)])
 def test_an_owner_that_lives_has_seconds_to_revert_after_the_expiry(owned: Record, overdue_s: int, due: bool) -> None:
     assert is_due(replace(owned, expires_at_ns=time.time_ns() - overdue_s * 1_000_000_000)) is due
+
+
+def test_the_run_is_told_of_a_fault_that_is_given_up(
+    ledger: Ledger, owned: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(*_: object) -> bool:
+        monkeypatch.setattr(reaper, "_GIVE_UP_AFTER_S", 0.0)  # the last one
+        return False
+
+    monkeypatch.setattr(reaper, "_GIVE_UP_AFTER_S", 1e12)
+    monkeypatch.setattr(reaper, "_IDLE_S", 0.01)
+    monkeypatch.setattr(reaping.Reaping, "attempt", attempt)
+    ledger.open_record(replace(owned, owner="1@1.00", expires_at_ns=1, run_directory=str(tmp_path)))
+    reaper._watch_until_empty(ledger)
+    assert fault_states(RunDirectory(tmp_path)) == [FaultState.NOT_REVERTED]
