@@ -24,6 +24,7 @@ from gameday.inputs import (
     plain_option,
     plan_argument,
     read_checked,
+    require_ledger,
     require_secrets,
     state_option,
     tell_undecidable,
@@ -98,6 +99,7 @@ def run(
     checked = read_checked(plan, profile, Overrides(state_file=state_file, seed=seed, defects=defects))
     if address is None:
         require_secrets(checked.profile)
+    require_ledger(checked.plan)
     tell_undecidable(checked)
     if address is not None:
         wanted = counted(checked.plan.load.workers, "worker")

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import click
 
+from chaos.directory_ledger import DirectoryLedger
+from chaos.ledger import LEDGER, default_ledger
 from gameday.check_report import Checked
 from gameday.cluster.names import NAMED, is_namespace
 from gameday.forecast import describe_journeys, expected_in_flight, forecast_gates
 from gameday.options import Overrides, overridden
 from gameday.preflight import check_plan, check_profile
 from gameday.sources import load_plan, load_profile, with_line
-from journal.errors import BadInput, Problem, ProfileError
+from journal.errors import BadInput, CommandError, Problem, ProfileError
 from journal.plan import Plan
 from journal.profile import Profile, with_planned_mix
 from journal.run_directory import RunDirectory
@@ -32,7 +34,7 @@ plain_option = click.option("--plain", is_flag=True, help="Plain lines instead o
 def check_run_id(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """Checks the id of a run, as click calls it."""
     if value is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", value):
-        raise click.BadParameter("a run id has up to 32 small letters, digits and hyphens")
+        raise click.BadParameter("a run id has up to 32 lower-case letters, digits and hyphens")
     return value
 
 
@@ -91,6 +93,19 @@ def require_secrets(profile: Profile) -> None:
         raise ProfileError(
             Problem(f"profile: secrets: {name}", "is not set", "set it before the run") for name in unset
         )
+
+
+def require_ledger(plan: Plan) -> None:
+    """Raises CommandError when the plan has faults and the ledger of this machine could not hold their records."""
+    if not plan.faults:
+        return
+    ledger = default_ledger(os.environ)
+    if isinstance(ledger, DirectoryLedger):
+        try:
+            ledger.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            what = f"the ledger {ledger.directory} cannot be written: {error.strerror}; without it there is no fault"
+            raise CommandError([Problem("ledger", what, f"name another directory in {LEDGER}")]) from error
 
 
 def tell_undecidable(checked: Checked) -> None:

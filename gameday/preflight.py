@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from urllib.parse import urlsplit
 
+from analysis.words import counted
 from chaos.experiment import check_settings
 from gameday.cluster.names import NAMED, is_namespace
 from gameday.data_files import read_rows
@@ -144,7 +145,7 @@ def _data_problems(plan: Plan, profile: Profile) -> Iterator[Problem]:
         users = math.ceil(load.peak_users * sum(shares.get(journey, 0.0) for journey in using))
         needed = math.ceil(users / load.workers) * load.workers
         if profile.data[name].mode == "unique" and len(rows) < needed:
-            what = f"has {len(rows):,} rows for {users:,} users, shared by {load.workers} workers"
+            what = f"has {len(rows):,} rows for {users:,} users, shared by {counted(load.workers, 'worker')}"
             yield Problem(f"profile: data.{name}", what, f"give at least {needed:,}, or use the mode random")
 
 

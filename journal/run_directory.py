@@ -121,6 +121,8 @@ def make_run_directory(path: Path) -> RunDirectory:
             raise RunDirectoryError([Problem(str(path), "the directory is not empty", "name another one")])
         run = RunDirectory(path)
         run.logs.mkdir()
+    except FileExistsError as error:
+        raise RunDirectoryError([Problem(str(path), "is a file, not a directory", "name another one")]) from error
     except OSError as error:
         raise unwritable(path, error) from error
     return run

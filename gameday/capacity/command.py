@@ -49,7 +49,8 @@ def capacity_job(plan: str, profile: str, overrides: Overrides, wishes: Wishes, 
     arrivals = found_plan.load.arrivals
     if arrivals is not None and arrivals.process == "recorded":
         what = "the moments of a recording are fixed, and a search varies their rate"
-        raise CommandError([Problem("plan: load.arrivals.process", what, "choose poisson or constant")])
+        problem = Problem("plan: load.arrivals.process", what, "choose poisson or constant")
+        raise CommandError([with_line(problem, {"plan": plan})])
     search = _search(found_plan, found_profile, wishes)
     searching = _searching(found_plan, search, found_profile.limits.max_users)
     problems = list(_problems(search, found_plan, found_profile, wishes))
@@ -129,6 +130,10 @@ def _problems(search: Search, plan: Plan, profile: Profile, wishes: Wishes) -> I
         yield Problem(
             "--level-s", f"{search.level_s} s are too short for an interval", f"give {FEWEST_BATCHES} or more"
         )
+    least_s = search.settle_s + search.level_s
+    if search.max_duration_s < least_s:
+        what = f"{search.max_duration_s:g} s are over before one level is measured, which takes {least_s:g} s"
+        yield Problem("--max-duration", what, "give more; or make --level-s shorter")
     if plan.faults:
         remedy = "name one to hold with --with-fault, or use another plan"
         yield Problem("plan: faults", "a search holds its fault at every level, it does not schedule any", remedy)

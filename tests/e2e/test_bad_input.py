@@ -166,6 +166,33 @@ def test_an_existing_run_directory_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "precious").read_text() == "data"
 
 
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [("file/ledger", "cannot be written: Not a directory; without it there is no fault"), ("foo:x", "neither a Conf")],
+)
+def test_a_plan_with_faults_does_not_begin_without_a_ledger(ledger: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    named = Path(ledger) if ":" in ledger else tmp_path / ledger
+    done = gameday("run", "gameday", "--out", "run", cwd=tmp_path, ledger=named)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_without_time_for_one_level_is_refused(tmp_path: Path) -> None:
+    done = gameday("capacity", "--max-duration", "20", "--out", "run", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "--max-duration: 20 s are over before one level is measured, which takes 28 s" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_directory_that_is_a_file_is_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    done = gameday("run", "smoke", "--out", "run", cwd=tmp_path, ledger=tmp_path)
+    assert done.returncode == 2
+    assert "run: is a file, not a directory; name another one" in done.stderr
+
+
 def test_a_named_ledger_that_is_not_there_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     done = gameday("recover", "--ledger", "leger", cwd=tmp_path, ledger=tmp_path / "ledger")
     assert done.returncode == 2
