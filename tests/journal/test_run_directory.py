@@ -119,7 +119,7 @@ def test_a_directory_that_holds_something_is_never_reused(tmp_path: Path, manife
 
 def test_a_path_that_is_a_file_cannot_become_a_run_directory(tmp_path: Path, manifest: Manifest) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
-    with pytest.raises(RunDirectoryError, match="cannot be written"):
+    with pytest.raises(RunDirectoryError, match="is a file, not a directory"):
         create_run_directory(tmp_path / "file", manifest)
 
 
