@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from journal.histogram import bucket_index
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.profile import Profile
 from load.client.connection import Connection
@@ -191,6 +192,20 @@ def test_a_streamed_request_that_goes_wrong_counts_as_what_went_wrong():
             (Kind.REQUEST, "GET /b", Outcome.SERVER_ERROR): 1,
             (Kind.REQUEST, "GET /c", Outcome.TIMEOUT): 1,
         }
+
+
+def test_a_stream_that_stops_coming_took_until_it_was_given_up():
+    def handle(server, connection):
+        server.read_request(connection)
+        connection.sendall(HEAD)
+        connection.recv(1)
+
+    with serving(handle) as server:
+        session, logbook = session_for(server)
+        with pytest.raises(TimedOut), session.stream("GET", "/a") as stream:
+            stream.read()
+        (seen,) = [seen for frame in logbook.recorder.close() for seen in frame.endpoints.values() if seen.outcomes]
+        assert min(seen.outcomes[Outcome.TIMEOUT].histograms["service"]) >= bucket_index(300_000)
 
 
 def test_a_user_that_is_stopped_within_a_stream_leaves_it_unfinished():
