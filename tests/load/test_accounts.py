@@ -1,11 +1,13 @@
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 
 from journal.errors import TargetUnreachable
 from journal.profile import Profile
-from load.accounts import Accounts
+from load import accounts as module
+from load.accounts import RENEW_BEFORE_S, Account, Accounts
 from load.http import Client
 from tests.load.hostile import HostileServer, answer, serving
 
@@ -89,3 +91,13 @@ def test_accounts_are_removed_where_the_target_offers_it(paths, status, left, de
         accounts.new()  # never signed up: there is nothing to remove
         assert accounts.remove_all(within_s=5) == left
     assert logins.asked.count("delete") == deletes
+
+
+@pytest.mark.parametrize(("lifetime_s", "good_for_s"), [(3600, 3600 - RENEW_BEFORE_S), (30, 15)])
+def test_a_login_is_due_a_minute_before_its_end_or_after_half_of_a_short_life(
+    lifetime_s: int, good_for_s: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1_000.0))
+    account = Account("a@example.com", "password")
+    account.logged_in({"access_token": "a", "refresh_token": "r", "expires_in": lifetime_s})
+    assert account.renew_at_s == 1_000 + good_for_s
