@@ -9,7 +9,7 @@ import pytest
 from chaos.faults.delay_redis import DelayRedis
 from chaos.platforms.base import Target
 from chaos.platforms.kubernetes.platform import ENVIRONMENT_LABEL, Home, KubernetesPlatform
-from journal.errors import ClusterRefused, FaultRefused, HarnessDefect, TargetUnreachable
+from journal.errors import ClusterRefused, FaultRefused, GamedayError, HarnessDefect, TargetUnreachable
 from journal.profile import Cluster, RedisAddress, Toxiproxy
 from tests.chaos.api_store import NAMESPACE, PODS, Store, api_at
 from tests.chaos.scene import throttle_record
@@ -210,6 +210,21 @@ def test_a_delay_slows_what_comes_back_from_redis_and_says_what_undoes_it(platfo
     latency, bandwidth = delay.means.toxics
     assert {toxic["stream"] for toxic in (latency, bandwidth)} == {"downstream"}
     assert (latency["attributes"], bandwidth["attributes"]) == ({"latency": 100, "jitter": 0}, {"rate": 100})
+
+
+@pytest.mark.parametrize(("refused", "error"), [("latency", FaultRefused), ("bandwidth", HarnessDefect)])
+def test_a_delay_of_which_a_part_is_in_force_is_not_called_refused(
+    server: ApiServer, store: Store, platform: KubernetesPlatform, refused: str, error: type[Exception]
+) -> None:
+    delay = platform.delaying(**DELAY)
+
+    def script(asked: Asked) -> Reply:
+        return Reply(400) if asked.method == "POST" and asked.json["type"] == refused else store(asked)
+
+    server.script = script
+    with pytest.raises(GamedayError, match="did not take the toxic") as raised:
+        delay.means.apply(1)
+    assert raised.type is error
 
 
 @pytest.mark.parametrize(
