@@ -14,12 +14,12 @@ from chaos.platforms.kubernetes.pods import Deletion, Pods
 from chaos.platforms.kubernetes.resize import Resizing, originals_of, restore
 from chaos.platforms.kubernetes.toxiproxy import Toxiproxy, delay_toxics, reach_toxiproxy
 from chaos.record import Record
-from journal.errors import ClusterUnreachable, FaultRefused, TargetUnreachable
+from journal.errors import ClusterRefused, ClusterUnreachable, FaultRefused, TargetUnreachable
 from probes.kubernetes_api import KubernetesApi
 from tests.chaos.api_store import LEDGER, PODS, Store, api_at
 from tests.chaos.scene import throttle_record
 from tests.chaos.test_resize import REDIS
-from tests.probes.api_server import ApiServer, api_server
+from tests.probes.api_server import ApiServer, Asked, Reply, api_server
 
 TOXICS = "/api/v1/namespaces/aia-system/services/aia-toxiproxy:8474/proxy/proxies/redis/toxics"
 THROTTLED = {"requests": {"cpu": "9m"}, "limits": {"cpu": "10m"}}
@@ -119,6 +119,35 @@ def test_a_resize_that_is_never_answered_is_no_refusal_and_cannot_come_true_afte
     with pytest.raises(FaultRefused):
         resizing.apply(1)
     assert store.objects[f"{PODS}/aia-redis-0"]["spec"] == REDIS["spec"]
+
+
+def test_a_revert_gives_back_what_there_was_and_does_nothing_the_second_time(
+    store: Store, api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing
+) -> None:
+    resizing.apply(1)
+    for _ in range(2):
+        restore(api, pods, redis, resizing.originals)
+    assert store.objects[f"{PODS}/aia-redis-0"]["spec"] == REDIS["spec"]
+    assert store.changes == [f"PATCH {PODS}/aia-redis-0/resize"] * 2
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_revert_that_is_refused_is_told_unless_the_pod_is_gone(
+    server: ApiServer, store: Store, api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing, status: int
+) -> None:
+    resizing.apply(1)
+    server.script = lambda asked: Reply(status) if asked.method == "PATCH" else store(asked)
+    with pytest.raises(ClusterRefused):
+        restore(api, pods, redis, resizing.originals)
+
+    def gone_meanwhile(asked: Asked) -> Reply:
+        if asked.method == "PATCH":
+            del store.objects[f"{PODS}/aia-redis-0"]
+            return Reply(status)
+        return store(asked)
+
+    server.script = gone_meanwhile
+    restore(api, pods, redis, resizing.originals)
 
 
 def test_a_record_whose_opening_was_not_answered_is_there(
