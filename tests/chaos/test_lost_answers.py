@@ -1,6 +1,6 @@
 """Answers of the API server that are lost: what was done counts as done, and what may have been done as not refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 
@@ -121,24 +121,29 @@ def test_a_resize_that_is_never_answered_is_no_refusal_and_cannot_come_true_afte
     assert store.objects[f"{PODS}/aia-redis-0"]["spec"] == REDIS["spec"]
 
 
-def test_a_revert_gives_back_what_there_was_and_does_nothing_the_second_time(
-    store: Store, api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing
-) -> None:
+@pytest.fixture
+def revert(api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing) -> Callable[[], None]:
+    """The revert of a resize that is in force."""
     resizing.apply(1)
+    return lambda: restore(api, pods, redis, resizing.originals)
+
+
+def test_a_revert_gives_back_what_there_was_and_does_nothing_the_second_time(
+    store: Store, revert: Callable[[], None]
+) -> None:
     for _ in range(2):
-        restore(api, pods, redis, resizing.originals)
+        revert()
     assert store.objects[f"{PODS}/aia-redis-0"]["spec"] == REDIS["spec"]
     assert store.changes == [f"PATCH {PODS}/aia-redis-0/resize"] * 2
 
 
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_revert_that_is_refused_is_told_unless_the_pod_is_gone(
-    server: ApiServer, store: Store, api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing, status: int
+    server: ApiServer, store: Store, revert: Callable[[], None], status: int
 ) -> None:
-    resizing.apply(1)
     server.script = lambda asked: Reply(status) if asked.method == "PATCH" else store(asked)
     with pytest.raises(ClusterRefused):
-        restore(api, pods, redis, resizing.originals)
+        revert()
 
     def gone_meanwhile(asked: Asked) -> Reply:
         if asked.method == "PATCH":
@@ -147,7 +152,7 @@ def test_a_revert_that_is_refused_is_told_unless_the_pod_is_gone(
         return store(asked)
 
     server.script = gone_meanwhile
-    restore(api, pods, redis, resizing.originals)
+    revert()
 
 
 def test_a_record_whose_opening_was_not_answered_is_there(

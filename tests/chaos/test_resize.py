@@ -151,3 +151,18 @@ def test_a_throttle_is_in_force_when_the_kubelet_says_so_and_over_when_spec_and_
     assert not taken(None, originals).holds
     assert [is_held_back(redis(change), originals) for change in (asked, done, infeasible)] == [True, True, True]
     assert not is_held_back(redis(), originals)
+
+
+@pytest.mark.parametrize("condition", ["PodResizePending", "PodResizeInProgress"])
+def test_while_a_resize_is_under_way_a_throttle_is_neither_in_force_nor_over(condition: str) -> None:
+    before = redis()
+    originals = originals_of(before, "aia-redis", {"requests": {"cpu": "9m"}, "limits": {"cpu": "10m"}})
+    under_way = {"type": condition, "status": "True", "reason": "Deferred"}
+    assert not is_held_back(before, originals)
+    assert is_held_back(redis(lambda pod, container: pod["status"]["conditions"].append(under_way)), originals)
+
+    def throttled(pod: dict[str, Any], container: dict[str, Any]) -> None:
+        pod["status"]["containerStatuses"][0]["resources"] = originals["throttled"]
+        pod["status"]["conditions"].append(under_way)
+
+    assert taken(redis(throttled), originals) is None
