@@ -108,6 +108,25 @@ def test_a_resize_of_a_pod_that_has_changed_since_is_refused(store: Store, resiz
         resizing.apply(1)
 
 
+@pytest.mark.parametrize(("status", "error"), [(503, ClusterRefused), (422, FaultRefused)])
+def test_a_resize_is_called_refused_only_when_it_is_certain_that_nothing_was_changed(
+    server: ApiServer, store: Store, resizing: Resizing, status: int, error: type[Exception]
+) -> None:
+    server.script = lambda asked: Reply(status) if asked.method == "PATCH" else store(asked)
+    with pytest.raises(error):
+        resizing.apply(1)
+
+
+def test_of_two_pods_of_which_one_was_ended_a_refusal_for_the_other_is_not_one_for_both(
+    server: ApiServer, store: Store, api: KubernetesApi, pods: Pods, redis: Target
+) -> None:
+    deletion = Deletion(api, pods, [redis, redis], 0)
+    answers = iter([Reply(), Reply(403)])
+    server.script = lambda asked: next(answers) if asked.method == "DELETE" else store(asked)
+    with pytest.raises(ClusterRefused):
+        deletion.apply(1)
+
+
 def test_a_resize_that_is_never_answered_is_no_refusal_and_cannot_come_true_after_its_revert(
     store: Store, api: KubernetesApi, pods: Pods, redis: Target, resizing: Resizing
 ) -> None:
