@@ -90,6 +90,13 @@ def test_a_pod_that_somebody_else_has_ended_is_not_ours(store: Store, deletion: 
         deletion.apply(1)
 
 
+def test_a_pod_that_took_the_name_of_the_chosen_one_is_not_ended(store: Store, deletion: Deletion) -> None:
+    store.objects[f"{PODS}/aia-redis-0"]["metadata"]["uid"] = "another"
+    with pytest.raises(FaultRefused, match="has ended or was replaced"):
+        deletion.apply(1)
+    assert f"{PODS}/aia-redis-0" in store.objects
+
+
 def test_a_deletion_that_is_never_answered_is_no_refusal(store: Store, deletion: Deletion) -> None:
     store.deaf_to = 100
     with pytest.raises(ClusterUnreachable):
