@@ -67,6 +67,11 @@ def test_a_gate_that_only_informs_says_so(synthetic: Synthetic) -> None:
     assert lines[-1] == "Exit 0: every required gate passed."
 
 
+def test_rows_that_are_open_and_only_inform_are_counted(synthetic: Synthetic) -> None:
+    lines = closing_lines(judge(synthetic())[1], Path("report.html"))
+    assert " ? open          4 rows of gates that are not required" in lines
+
+
 def test_the_command_writes_the_verdict_and_exits_by_it(
     synthetic: Synthetic, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +100,17 @@ def test_a_broken_manifest_is_bad_input(synthetic: Synthetic, capsys: pytest.Cap
     run.manifest.write_bytes(b"\x00\xff{")
     assert main([str(run.path)]) == 2
     assert "the manifest cannot be read" in capsys.readouterr().err
+
+
+def test_a_defect_of_the_judgement_is_no_failure_of_the_target(
+    synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def defective(run: RunDirectory) -> None:
+        raise ZeroDivisionError(f"planted while {run.path.name} was judged")
+
+    monkeypatch.setattr("analysis.__main__.judge", defective)
+    assert main([str(synthetic(frames=False).path)]) == 70
+    assert "planted while run-1 was judged" in capsys.readouterr().err
 
 
 def test_the_module_runs_as_a_program_without_a_unicode_terminal(synthetic: Synthetic) -> None:

@@ -1,5 +1,6 @@
 """Frames survive the way to bytes and back; what cannot be a frame is refused."""
 
+import struct
 import zlib
 
 import pytest
@@ -72,6 +73,15 @@ def test_an_endpoint_listed_twice_is_refused_instead_of_losing_the_first() -> No
     start = once.index(b"\x01\x00", 21 + 3)  # the number of endpoints, behind the prefix and the name "w"
     twice = once[:start] + b"\x02\x00" + 2 * once[start + 2 :]
     with pytest.raises(ValueError, match="listed twice"):
+        decode(twice)
+
+
+def test_a_bucket_listed_twice_is_refused_instead_of_losing_the_first() -> None:
+    ended = {Outcome.OK: OutcomeSecond(2, {}, {"service": {5: 1, 7: 1}})}
+    once = payload_of(encode(Frame("w", 1, 1, 1, {ENDPOINT: EndpointSecond(2, 0, ended)})))
+    twice = once.replace(struct.pack("<2I", 5, 7), struct.pack("<2I", 5, 5))
+    assert twice != once
+    with pytest.raises(ValueError, match="a bucket is listed twice"):
         decode(twice)
 
 
