@@ -110,6 +110,21 @@ def test_each_worker_is_recorded_with_its_gaps(frames: list[Frame]) -> None:
         )
 
 
+@given(runs_of_frames())
+def test_the_requests_of_each_worker_are_those_of_all_its_frames(frames: list[Frame]) -> None:
+    started, answered, cut = Counter[str](), Counter[str](), Counter[str]()
+    for one in distinct(frames):
+        for endpoint, seen in one.endpoints.items():
+            if endpoint.kind is Kind.REQUEST:
+                started[one.worker] += seen.started
+                for outcome, ended in seen.outcomes.items():
+                    (answered if outcome.answered else cut)[one.worker] += ended.count
+    for worker in merge(frames).workers:
+        assert (worker.started, worker.answered, worker.cut) == tuple(
+            total[worker.name] for total in (started, answered, cut)
+        )
+
+
 def test_a_frame_that_arrives_twice_counts_once() -> None:
     columns = merge([frame(1, count=7), frame(1, count=7)])
     assert columns.count.sum() == 7
