@@ -10,6 +10,7 @@ from analysis.evidence import Evidence, load_evidence
 from analysis.generator import generator_gate, generator_health
 from analysis.judge import judge_evidence
 from analysis.verdict import State
+from journal.histogram import bucket_index
 from journal.outcomes import Kind
 from journal.run_directory import RunDirectory
 
@@ -44,6 +45,17 @@ def test_answers_that_lay_unread_make_the_generator_suspect(evidence: Evidence) 
     assert health.suspect
     assert health.reason.startswith("Generator late: answers read late, p99 1")
     assert health.reason.endswith("ms (limit 50)")
+
+
+def test_the_lag_of_a_second_that_is_left_out_does_not_make_the_rest_suspect(synthetic: Synthetic) -> None:
+    evidence = load_evidence(synthetic(**CALM, stalls_ms={13: 300.0}))
+    table = evidence.columns.histograms
+    stalled = (table.name == table.names.index("lag")) & (table.index >= bucket_index(290_000))
+    many = replace(table, count=np.where(stalled, 100, table.count))
+    health = generator_health(replace(evidence, columns=replace(evidence.columns, histograms=many)))
+    assert health.left_out_s == 1
+    assert health.lag_p99_ms is not None
+    assert health.lag_p99_ms < 50
 
 
 def test_time_of_users_that_is_explained_twice_is_no_better_than_time_that_is_not(synthetic: Synthetic) -> None:
