@@ -120,16 +120,18 @@ def test_what_spoils_a_level_is_told_with_the_workers_that_fell_silent_in_it(
     assert "silent" not in judged(synthetic(**CALM, extra_events=[event])).reason
 
 
-def frames_of_ten_users(*, pause_ms: int, service_ms: int, passes_per_s: int) -> list[Frame]:
+def frames_of_ten_users(
+    *, pause_ms: int, service_ms: int, passes_per_s: int, outcome: Outcome = Outcome.OK
+) -> list[Frame]:
     """30 s in which the users together make so many passes a second: one pause and one request each."""
 
-    def series(each_ms: int) -> EndpointSecond:
+    def series(each_ms: int, outcome: Outcome = Outcome.OK) -> EndpointSecond:
         buckets = {bucket_index(each_ms * 1000): passes_per_s}
-        return EndpointSecond(passes_per_s, 0, {Outcome.OK: OutcomeSecond(passes_per_s, {}, {"service": buckets})})
+        return EndpointSecond(passes_per_s, 0, {outcome: OutcomeSecond(passes_per_s, {}, {"service": buckets})})
 
     seen = {
         Endpoint(Kind.GENERATOR, "auth", "think"): series(pause_ms),
-        Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): series(service_ms),
+        Endpoint(Kind.REQUEST, "auth", "GET /auth/me"): series(service_ms, outcome),
     }
     return [Frame("worker-0", second + 1, BEGIN_S + second, 10, seen) for second in range(30)]
 
@@ -165,6 +167,8 @@ def test_littles_law_explains_the_time_of_users_who_think_and_wait(synthetic: Sy
     run = synthetic(**CALM, frames=False, readings=False)
     whole = evidence_of(run, frames_of_ten_users(pause_ms=400, service_ms=100, passes_per_s=20))
     assert unexplained_share(whole) == pytest.approx(0.0, abs=0.001)
+    in_vain = frames_of_ten_users(pause_ms=400, service_ms=100, passes_per_s=20, outcome=Outcome.TIMEOUT)
+    assert unexplained_share(evidence_of(run, in_vain)) == pytest.approx(0.0, abs=0.001)
     held_up = evidence_of(run, frames_of_ten_users(pause_ms=400, service_ms=100, passes_per_s=15))
     assert unexplained_share(held_up) == pytest.approx(0.25, abs=0.001)
     assert held_up.load is not None
