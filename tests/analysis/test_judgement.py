@@ -14,6 +14,7 @@ from journal.exit_codes import ExitCode
 from journal.outcomes import Endpoint, Kind, Outcome
 from journal.run_directory import RunDirectory
 from journal.timeline import EventKind
+from tests.analysis.conftest import RATES
 
 PROCESS = "POST /api/v1/mcp/process"
 ALL = ("latency", "availability", "invariants", "faults", "memory")
@@ -150,6 +151,33 @@ def test_users_who_stay_hurt_after_a_fault_fail_it(judged: Judged) -> None:
     verdict = judged(throttle_aftermath_s=40.0, load_s=90)
     assert ("faults", "F2 throttle-redis") in failing(verdict)
     assert fault(verdict, "F2").recovered_s is None
+    assert fault(verdict, "F2").reason == "F2 still hurt users 15 s after its end"
+
+
+@pytest.mark.parametrize(
+    ("states", "why"),
+    [
+        (("injected", "reverted", "proven"), "F3 has no known effect"),
+        (("injected", "effective", "reverted"), "F3 was not proven to be reverted"),
+        (("injected", "effective", "proven", "not-reverted"), "F3 could not be reverted"),
+        (("injected", "effective", "not-reverted", "proven"), "F3: users were not hurt"),
+    ],
+)
+def test_a_fault_passes_only_with_an_effect_and_a_proof_of_its_revert(
+    judged: Judged, states: tuple[str, ...], why: str
+) -> None:
+    told = [
+        (EventKind.FAULT, 20.0 + number, {"fault_id": "F3", "fault": "throttle-redis", "state": state})
+        for number, state in enumerate(states)
+    ]
+    verdict = judged(kill_at_s=None, throttle_at_s=None, extra_events=told)
+    assert fault(verdict, "F3").reason == why
+
+
+def test_what_was_usual_before_a_fault_is_not_burned_by_it(judged: Judged) -> None:
+    slow = {endpoint.name: 0.03 for endpoint in RATES}
+    verdict = judged(kill_at_s=None, throttle_at_s=30.0, throttle_s=20.0, throttle_slow=0.0, slow=slow)
+    assert fault(verdict, "F2").budget_share == pytest.approx(0.0, abs=0.1)
 
 
 def test_users_may_stay_hurt_as_long_as_the_plan_allows(judged: Judged) -> None:
