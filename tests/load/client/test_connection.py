@@ -346,17 +346,12 @@ def test_what_came_while_this_process_stood_still_is_read_and_the_next_request_h
 
 
 def test_after_its_time_an_answer_without_end_is_not_read_for_ever():
-    def handle(server, connection):
-        server.read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while True:
-            connection.sendall(bytes(65_536))
-
-    with serving(handle) as server:
-        connection = Connection(Origin.of(server.url), Limits(total_s=5.0, body_bytes=1 << 40))
+    with serving(once(b"HTTP/1.1 200 OK\r\n\r\n", lambda connection: connection.recv(1))) as server:
+        connection = Connection(Origin.of(server.url), Limits(total_s=5.0))
         connection.send(GET)
         connection._receive()
         connection._wire.expire()
+        connection._wire._receive = lambda *_: (b"more", [], 0, None)  # there is always more
         receiving = (connection._receive() for _ in range(1000))
         with pytest.raises(TimedOut):
             list(receiving)
