@@ -3,7 +3,7 @@
 What the generator did not start it did not measure, so a share of that beyond a small one leaves the target unjudged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class ArrivalCounts:
     def unstarted(self) -> Counts:
         """Planned arrivals that no user took: dropped ones, and those that no worker had."""
         return np.asarray(np.maximum(self.planned - self.handed, 0))
+
+    def all_handed(self, seconds: Mask) -> "ArrivalCounts":
+        """The same as if in some seconds each arrival had found a user."""
+        return replace(self, handed=np.where(seconds, np.maximum(self.handed, self.planned), self.handed))
 
 
 def arrival_counts(evidence: Evidence) -> ArrivalCounts | None:

@@ -9,7 +9,8 @@ import numpy as np
 from analysis.cuts import CUT_LATE_S, EARLY_S, attributed_cuts
 from analysis.evidence import Evidence, Mask
 from analysis.fault_story import FaultStory, fault_stories
-from analysis.recovery import HURT_WINDOW_S, LONGEST_WELL_WINDOW_S, Impact, Normal, Pool, impact, still_hurt
+from analysis.pool import Pool
+from analysis.recovery import HURT_WINDOW_S, LONGEST_WELL_WINDOW_S, Impact, Normal, impact, still_hurt
 from analysis.storm_story import storm_stories, users_away
 from analysis.suspicion import Suspicion
 from analysis.verdict import CutRequest, Estimate, FaultResult, GateResult, State, anchor
@@ -20,7 +21,6 @@ from journal.timeline import FaultState
 _BASELINE_S = 300.0
 _FEWEST_BASELINE_S = 5
 _SHORTEST_WELL_WINDOW_S = 3
-_NOISE_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class _FaultJudge:
         felt = self._impact(injected_s, normal, before)
         window_s = self._window(injected_s, felt)
         during = self.evidence.touching(window_s[0] - EARLY_S, window_s[1]) & self.evidence.in_load
-        missing = self._missing_arrivals(before, during)
+        missing = self.pool.missing(before, during)
         after = self.evidence.in_load & (self.evidence.seconds_s > window_s[1]) & ~self.touched
         measured = replace(
             told,
@@ -218,16 +218,6 @@ class _FaultJudge:
             well_s = math.inf if felt.well is None else float(self.evidence.seconds_s[felt.well])
             end_s = max(end_s, min(well_s, self._deadline_s))
         return injected_s, end_s
-
-    def _missing_arrivals(self, before: Mask, during: Mask) -> int:
-        """Arrivals that stayed away; a deficit within three standard deviations of counting is none."""
-        expected = float(self.pool.usual(self.pool.started, before)[during].sum())
-        known = float(self.pool.started[before].sum())
-        if expected <= 0 or known <= 0:
-            return 0
-        deficit = expected - float(self.pool.started[during].sum())
-        noise = math.sqrt(expected * (1 + expected / known))
-        return round(deficit) if deficit > _NOISE_DEVIATIONS * noise else 0
 
     def _budget_share(self, before: Mask, during: Mask, missing: int) -> float | None:
         """What the fault added as a share of what the load phase may have: (Σ(bad − usual·n) + missing) / β·N."""

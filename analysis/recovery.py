@@ -1,17 +1,14 @@
 """When a fault hurt users, and when they were well again: short windows of all requests against the level before."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from analysis.arrivals import exposure
 from analysis.evidence import Counts, Evidence, Mask
-from analysis.figures import good_share
 from analysis.intervals import clopper_pearson, share_interval
-from analysis.verdict import Estimate
-from journal.outcomes import Kind
+from analysis.pool import NOISE_DEVIATIONS, Pool, Usual, sliding, whole
 
 HURT_WINDOW_S = 3
 ONSET_WINDOW_S = 10
@@ -19,65 +16,6 @@ LONGEST_WELL_WINDOW_S = 60
 _HURT_CONFIDENCE = 0.99
 _WELL_CONFIDENCE = 0.95
 _SILENT_BELOW = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """All requests together by second, shape (S,) each; `usual`: the completions to expect from the users there are.
-
-    Of an open model `users` is the rate of arrivals, in units of any size. `away`: seconds in which the plan itself
-    keeps users away, so that nothing is to be expected of them.
-    """
-
-    n: Counts
-    bad: Counts
-    failed: Counts
-    started: Counts
-    users: Counts
-    in_load: Mask
-    away: Mask | bool = False
-
-    @classmethod
-    def of(cls, evidence: Evidence, away: Mask | bool = False) -> "Pool":
-        """The pool of a run."""
-        rows = evidence.rows(Kind.REQUEST)
-        return cls(
-            n=evidence.samples[rows].sum(axis=0),
-            bad=evidence.bad[rows].sum(axis=0),
-            failed=evidence.failed[rows].sum(axis=0),
-            started=evidence.columns.started[rows].sum(axis=0),
-            users=exposure(evidence),
-            in_load=evidence.in_load,
-            away=away,
-        )
-
-    def forgiven(self, evidence: Evidence, seconds: Mask) -> "Pool":
-        """The same where in some seconds nothing went wrong but what was answered badly, and nothing stayed away."""
-        kept = evidence.answered_badly[evidence.rows(Kind.REQUEST)].sum(axis=0)
-        others = self.in_load & ~seconds
-        count = max(1, int(np.count_nonzero(others)))
-
-        def at_least_usual(counts: Counts) -> Counts:
-            return np.where(seconds, np.maximum(counts, counts[others].sum() // count), counts)
-
-        return replace(
-            self,
-            n=at_least_usual(self.n),
-            bad=np.where(seconds, kept, self.bad),
-            failed=np.where(seconds, kept, self.failed),
-            started=at_least_usual(self.started),
-        )
-
-    def usual(self, counts: Counts, before: Mask) -> NDArray[np.float64]:
-        """What to expect of `counts` in each second, shape (S,): the rate per user before, times the users."""
-        users = np.maximum(self.users, 1)
-        known = int(users[before].sum())
-        per_user = float(counts[before].sum()) / known if known else 0.0
-        return np.where(self.away, 0.0, users * per_user)
-
-    def good_share(self, within: Mask) -> Estimate:
-        """The good share of all requests in some seconds."""
-        return good_share(share_interval(self.bad[within], self.n[within]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +48,8 @@ def impact(pool: Pool, normal: Normal, before: Mask, search: slice, well_window_
     """Looks for harm that begins in the columns of `search`, and for its end in the whole load phase.
 
     Hurt: in some 3 s the lower 99 % bound of the bad or of the failed share is above normal. Completions that stay
-    away count as bad when less than half of the usual number arrive: users of a closed model go silent in an outage.
+    away count as bad when less than half of the usual number arrive, and fewer than chance explains: users of a closed
+    model go silent in an outage.
     Well: the first window of `well_window_s` whose upper 95 % bound of the bad share is not above normal (where the
     promise was not kept before: whose lower bound is not), with no more failures than normal.
     """
@@ -121,7 +60,7 @@ def impact(pool: Pool, normal: Normal, before: Mask, search: slice, well_window_
         return Impact(None, None)
     first = search.start + int(places[0])
     window = slice(first, first + HURT_WINDOW_S)
-    harmed = (pool.bad[window] > normal.bad * pool.n[window]) | (pool.n[window] < _SILENT_BELOW * usual[window])
+    harmed = (pool.bad[window] > normal.bad * pool.n[window]) | (pool.n[window] < _SILENT_BELOW * usual.per_s[window])
     started = first + (int(np.argmax(harmed)) if harmed.any() else 0)
     well = np.flatnonzero(_well(pool, normal, usual, well_window_s)[started + 1 :])
     return Impact(started, started + 1 + int(well[0]) if well.size else None)
@@ -129,8 +68,8 @@ def impact(pool: Pool, normal: Normal, before: Mask, search: slice, well_window_
 
 def still_hurt(pool: Pool, normal: Normal, before: Mask, at: int) -> bool | None:
     """Whether users are hurt in the window that begins at this column; None: the load ended before one could tell."""
-    whole = _whole(pool.in_load, HURT_WINDOW_S)
-    if at < 0 or at >= whole.size or not whole[at]:
+    in_sight = whole(pool.in_load, HURT_WINDOW_S)
+    if at < 0 or at >= in_sight.size or not in_sight[at]:
         return None
     return bool(_hurt(pool, normal, pool.usual(pool.n, before))[at])
 
@@ -144,40 +83,29 @@ def _at_most(bad: Counts, n: Counts) -> float:
     return clopper_pearson(float(bad.sum()), interval.samples)[1] if high is None else high
 
 
-def _hurt(pool: Pool, normal: Normal, usual: NDArray[np.float64]) -> Mask:
+def _hurt(pool: Pool, normal: Normal, usual: Usual) -> Mask:
     n, bad = _with_silence(pool, usual, HURT_WINDOW_S)
-    failed = _sliding(pool.failed, HURT_WINDOW_S)
+    failed = sliding(pool.failed, HURT_WINDOW_S)
     hurt = _lower(bad, n, _HURT_CONFIDENCE) > normal.bad
-    hurt |= _lower(failed, _sliding(pool.n, HURT_WINDOW_S), _HURT_CONFIDENCE) > normal.failed
-    return np.asarray(hurt & _whole(pool.in_load, HURT_WINDOW_S))
+    hurt |= _lower(failed, sliding(pool.n, HURT_WINDOW_S), _HURT_CONFIDENCE) > normal.failed
+    return np.asarray(hurt & whole(pool.in_load, HURT_WINDOW_S))
 
 
-def _well(pool: Pool, normal: Normal, usual: NDArray[np.float64], window_s: int) -> Mask:
+def _well(pool: Pool, normal: Normal, usual: Usual, window_s: int) -> Mask:
     n, bad = _with_silence(pool, usual, window_s)
     bound = _upper if normal.keeps_promise else _lower
     well = (n > 0) & (bound(bad, n, _WELL_CONFIDENCE) <= normal.bad)
-    well &= _lower(_sliding(pool.failed, window_s), _sliding(pool.n, window_s), _WELL_CONFIDENCE) <= normal.failed
-    return np.asarray(well & _whole(pool.in_load, window_s))
+    well &= _lower(sliding(pool.failed, window_s), sliding(pool.n, window_s), _WELL_CONFIDENCE) <= normal.failed
+    return np.asarray(well & whole(pool.in_load, window_s))
 
 
-def _with_silence(
-    pool: Pool, usual: NDArray[np.float64], window_s: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    n, bad = _sliding(pool.n, window_s), _sliding(pool.bad, window_s)
-    expected = _sliding(usual, window_s)
-    absent = np.where(n < _SILENT_BELOW * expected, expected - n, 0.0)
+def _with_silence(pool: Pool, usual: Usual, window_s: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n, bad = sliding(pool.n, window_s), sliding(pool.bad, window_s)
+    expected = sliding(usual.per_s, window_s)
+    chance = NOISE_DEVIATIONS * np.sqrt(usual.dispersion * expected)
+    silent = (n < _SILENT_BELOW * expected) & (expected - n > chance)
+    absent = np.where(silent, expected - n, 0.0)
     return n + absent, bad + absent
-
-
-def _sliding(values: NDArray[np.int64] | NDArray[np.float64], window_s: int) -> NDArray[np.float64]:
-    """The sum over the window that begins at each column, shape (S,); cut short at the end."""
-    total = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
-    ends = np.minimum(np.arange(values.size) + window_s, values.size)
-    return np.asarray(total[ends] - total[:-1])
-
-
-def _whole(mask: Mask, window_s: int) -> Mask:
-    return np.asarray(_sliding(mask.astype(np.int64), window_s) == window_s)
 
 
 def _lower(bad: NDArray[np.float64], n: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
@@ -196,8 +124,8 @@ def _upper(bad: NDArray[np.float64], n: NDArray[np.float64], confidence: float) 
 
 def first_above(evidence: Evidence, bad: Counts, n: Counts, budget: float) -> float | None:
     """When a share first was above its budget for certain, in seconds since the origin; None when never for 10 s."""
-    sums = _sliding(bad, ONSET_WINDOW_S), _sliding(n, ONSET_WINDOW_S)
-    above = (_lower(*sums, _HURT_CONFIDENCE) > budget) & _whole(evidence.in_load, ONSET_WINDOW_S)
+    sums = sliding(bad, ONSET_WINDOW_S), sliding(n, ONSET_WINDOW_S)
+    above = (_lower(*sums, _HURT_CONFIDENCE) > budget) & whole(evidence.in_load, ONSET_WINDOW_S)
     if not above.any():
         return None
     first = int(np.argmax(above))

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.arrivals import arrivals_gate
+from analysis.arrivals import arrival_counts, arrivals_gate
 from analysis.evidence import load_evidence
 from analysis.judge import judge, judge_evidence
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
 from analysis.report.timeline import run_axis, timeline_view
 from analysis.verdict import GateResult, Verdict
+from journal.outcomes import Kind
 from journal.plan_shapes import Shape
 from journal.timeline import EventKind
 from tests.analysis.open_run import OpenRun
@@ -156,6 +157,18 @@ def test_a_wave_of_arrivals_is_no_harm_done_by_a_fault(tmp_path: Path, shape: Sh
     verdict = judge(run.write())[1]
     (fault,) = verdict.faults
     assert (fault.missing_arrivals, fault.recovered_s) == (0, 0.0)
+
+
+def test_a_fault_owes_the_requests_of_the_arrivals_that_found_no_user_in_it(tmp_path: Path) -> None:
+    dropped = {"dropped": 0.5, "dropped_from_s": 30, "dropped_until_s": 40}
+    run = OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=30.0, throttle_slow=0.0, **dropped)
+    evidence, verdict = judge(run.write())
+    counts = arrival_counts(evidence)
+    assert counts is not None
+    requests = sum(rate for endpoint, rate in run.rates.items() if endpoint.kind is Kind.REQUEST)
+    (fault,) = verdict.faults
+    assert fault.missing_arrivals == pytest.approx(counts.dropped.sum() * requests / run.rate_per_s, rel=0.05)
+    assert (fault.state, fault.budget_share > 1) == ("fail", True)
 
 
 def test_the_lines_of_the_schedule_differ_in_colour_and_their_names_fit_beside_them(tmp_path: Path) -> None:

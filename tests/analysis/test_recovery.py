@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.recovery import Impact, Normal, Pool, impact, still_hurt
+from analysis.pool import Pool
+from analysis.recovery import Impact, Normal, impact, still_hurt
 from analysis.words import counted
 
 SECONDS, FAULT = 90, slice(30, 50)
@@ -50,6 +51,12 @@ def test_an_outage_in_which_users_fall_silent_is_harm() -> None:
     found = felt(pool(0.01, rate=during(35, 45, 2.0, 100.0)))
     assert found.hurt == pytest.approx(35, abs=1)
     assert found.well == pytest.approx(45, abs=2)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 2.0])
+def test_of_a_few_requests_that_come_by_chance_none_is_missed(rate: float) -> None:
+    hurt = sum(felt(pool(0.0, rate=rate, seed=seed)).hurt is not None for seed in range(100))
+    assert hurt <= 3, counted(hurt, "false alarm")
 
 
 def test_fewer_users_are_not_an_outage() -> None:
