@@ -1,5 +1,6 @@
 """What the timeline tells of each fault: who, what, and when it reached which state."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from journal.plan import PlannedFault
 from journal.timeline import EventKind, FaultState
 
 _BEFORE_INJECTION = frozenset({FaultState.PLANNED, FaultState.REFUSED})
+_OF_REVERT = {FaultState.NOT_REVERTED: "failed", FaultState.PROVEN: "proven"}
 _OVER = (FaultState.REVERTED, FaultState.PROVEN)
 
 
@@ -16,7 +18,8 @@ _OVER = (FaultState.REVERTED, FaultState.PROVEN)
 class FaultStory:
     """The events of one fault folded into one record; times in seconds since the origin, the first of each state.
 
-    `kind` is "fault" or "storm"; of a storm, `failure` says how the target failed in it, by the users' own account.
+    `kind` is "fault" or "storm", `revert` "proven", "unproven" or "failed" by the last word on it; of a storm,
+    `failure` says how the target failed in it, by the users' own account.
     """
 
     id: str
@@ -30,6 +33,8 @@ class FaultStory:
     times_s: dict[FaultState, float] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
     failure: str = ""
+    revert: str = "unproven"
+    told_of_revert_s: float = -math.inf
 
     def at(self, state: FaultState) -> float | None:
         """When the fault reached this state."""
@@ -53,17 +58,15 @@ class FaultStory:
         return "none" if FaultState.NO_EFFECT in self.times_s else "unknown"
 
     @property
-    def revert(self) -> str:
-        """ "proven", "unproven" or "failed"; the last word counts."""
-        failed_s, proven_s = self.at(FaultState.NOT_REVERTED), self.at(FaultState.PROVEN)
-        if proven_s is not None and (failed_s is None or failed_s < proven_s):
-            return "proven"
-        return "unproven" if failed_s is None else "failed"
-
-    @property
     def kills(self) -> bool:
         """Whether this fault ends processes, and so cuts the requests that they were answering."""
         return self.fault.startswith("kill")
+
+    def reached(self, state: FaultState, at_s: float) -> None:
+        """Notes that it came to a state."""
+        self.times_s.setdefault(state, at_s)
+        if state in _OF_REVERT and at_s >= self.told_of_revert_s:
+            self.revert, self.told_of_revert_s = _OF_REVERT[state], at_s
 
     def add(self, at_s: float, data: Mapping[str, Any]) -> None:
         """Takes one event in."""
@@ -71,7 +74,7 @@ class FaultStory:
             state = FaultState(data.get("state", ""))
         except ValueError:
             return
-        self.times_s.setdefault(state, at_s)
+        self.reached(state, at_s)
         for name in ("experiment", "fault", "hypothesis", "target"):
             setattr(self, name, str(data.get(name) or getattr(self, name)))
         found = data.get("evidence")

@@ -1,12 +1,13 @@
 """Judges what must hold whatever fails: the invariants that the load checked after its drain."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from analysis.evidence import Evidence
 from analysis.verdict import Estimate, GateResult, InvariantResult, State, anchor
 from analysis.words import counted
 from journal.profile import planned_mix
-from journal.timeline import EventKind
+from journal.timeline import Event, EventKind
 
 CHECKED_BY = {
     "login-needs-password": frozenset({"auth"}),
@@ -26,29 +27,59 @@ def invariant_results(evidence: Evidence) -> tuple[InvariantResult, ...]:
     """The sums over all workers of each invariant that was checked or owed."""
     planned = planned_mix(evidence.manifest.plan, evidence.manifest.profile)
     mix = {journey for journey, weight in planned.items() if weight > 0}
-    checked = {name: 0 for name, journeys in CHECKED_BY.items() if journeys & mix}
+    owed = [name for name, journeys in CHECKED_BY.items() if journeys & mix]
     if any(storm.kind == "token-expiry" for storm in evidence.manifest.plan.load.storms):
-        checked[EXPIRED_TOKEN_REFUSED] = 0
-    violated = dict.fromkeys(checked, 0)
-    examples: dict[str, list[str]] = {}
+        owed.append(EXPIRED_TOKEN_REFUSED)
+    found = {name: _Sum() for name in owed}
     for event in evidence.events_of(EventKind.INVARIANT):
-        name = str(event.data.get("name"))
-        looks, bad = int(event.data.get("checked") or 0), int(event.data.get("violated") or 0)
-        if name not in checked and not looks and not bad:
-            continue  # every worker tells of all of them; one that no journey of this run touches is not owed
-        checked[name] = checked.get(name, 0) + looks
-        violated[name] = violated.get(name, 0) + bad
-        examples.setdefault(name, []).extend(str(example) for example in event.data.get("examples") or ())
-    return tuple(
-        InvariantResult(
-            name=name,
-            state=_state(checked[name], violated[name]),
-            checked=checked[name],
-            violated=violated[name],
-            examples=tuple(examples.get(name, ())[:_EXAMPLES]),
+        name, told = str(event.data.get("name")), _Sum.of(event)
+        if name in found or told.says_anything:  # every worker tells of all of them, also of those that nobody touches
+            found[name] = found.get(name, _Sum()) + told
+    return tuple(found[name].result(name) for name in sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """What workers told of one invariant."""
+
+    checked: int = 0
+    violated: int = 0
+    unknown: int = 0
+    examples: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, event: Event) -> "_Sum":
+        checked, violated, unknown = (_number(event, name) for name in ("checked", "violated", "unknown"))
+        return cls(checked, violated, unknown, tuple(str(example) for example in event.data.get("examples") or ()))
+
+    def __add__(self, other: "_Sum") -> "_Sum":
+        return _Sum(
+            self.checked + other.checked,
+            self.violated + other.violated,
+            self.unknown + other.unknown,
+            (*self.examples, *other.examples)[:_EXAMPLES],
         )
-        for name in sorted(checked)
-    )
+
+    @property
+    def says_anything(self) -> bool:
+        return bool(self.checked or self.violated or self.unknown)
+
+    def result(self, name: str) -> InvariantResult:
+        held = State.PASS if self.checked and not self.unknown else State.INCONCLUSIVE
+        return InvariantResult(
+            name=name,
+            state=State.FAIL if self.violated else held,
+            checked=self.checked,
+            violated=self.violated,
+            unknown=self.unknown,
+            examples=self.examples,
+        )
+
+
+def _number(event: Event, name: str) -> int:
+    """A count of an event; 0 where there is none."""
+    told = event.data.get(name)
+    return told if isinstance(told, int) else 0
 
 
 def invariant_gates(results: tuple[InvariantResult, ...], *, required: bool) -> Iterator[GateResult]:
@@ -69,16 +100,10 @@ def invariant_gates(results: tuple[InvariantResult, ...], *, required: bool) -> 
         )
 
 
-def _state(checked: int, violated: int) -> State:
-    if violated:
-        return State.FAIL
-    return State.PASS if checked else State.INCONCLUSIVE
-
-
 def _reason(result: InvariantResult) -> str:
     if result.violated:
         example = f", e.g. {result.examples[0]}" if result.examples else ""
         return f"{result.name} violated {counted(result.violated, 'time')} in {result.checked}{example}"
-    return (
-        f"{result.name} held {counted(result.checked, 'time')}" if result.checked else f"{result.name} was not checked"
-    )
+    held = f"held {counted(result.checked, 'time')}" if result.checked else "was not checked"
+    unknown = f"; the target would not say in {counted(result.unknown, 'case')}" if result.unknown else ""
+    return f"{result.name} {held}{unknown}"

@@ -46,14 +46,14 @@ def _story(evidence: Evidence, storm: Storm, planned: PlannedFault, events: list
     if not begun:
         return story
     began_s = min(evidence.elapsed_s(event.at_ns) for event in begun)
-    story.times_s[FaultState.INJECTED] = began_s
+    story.reached(FaultState.INJECTED, began_s)
     if untold:
         return story
     ended_s = max(evidence.elapsed_s(event.at_ns) for event in over)
-    story.times_s[FaultState.EFFECTIVE if told["hit"] else FaultState.NO_EFFECT] = began_s
-    story.times_s[FaultState.REVERTED] = ended_s
+    story.reached(FaultState.EFFECTIVE if told["hit"] else FaultState.NO_EFFECT, began_s)
+    story.reached(FaultState.REVERTED, ended_s)
     if not told["unaware"] and not story.failure:
-        story.times_s[FaultState.PROVEN] = ended_s
+        story.reached(FaultState.PROVEN, ended_s)
     return story
 
 

@@ -263,12 +263,13 @@ class GeneratorHealth:
 
 @dataclass(frozen=True, kw_only=True)
 class InvariantResult:
-    """Something that must hold whatever fails."""
+    """Something that must hold whatever fails; `unknown`: cases of which the target would not say whether it does."""
 
     name: str
     state: str
     checked: int
     violated: int
+    unknown: int = 0
     examples: tuple[str, ...] = ()
 
 

@@ -53,7 +53,7 @@ class TaskCheck:
         self._clients: list[Client] = []
 
     def run(self) -> Invariant:
-        """The result over all tasks; tasks that could not be read at all are warned of, and not counted."""
+        """The result over all tasks; of those that could not be read at all the outcome is unknown."""
         for task_id in self._context.tasks.repeated_ids:
             self._found.count(violated=True, example=f"task id {task_id} was given out twice")
         ends_s = time.monotonic() + self._context.profile.task_timeout_s
@@ -115,6 +115,7 @@ class TaskCheck:
         if unasked:  # nobody asked: that says nothing about the target but that it is slow
             self._context.warn(f"{unasked} accepted tasks were not asked for within {limit_s:g} s after the load")
         if unread:
+            self._found.unknown += len(unread)
             self._context.warn(f"{len(unread)} accepted tasks could not be read after the load ({unread[0]})")
 
 

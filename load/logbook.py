@@ -18,10 +18,14 @@ RequestListener = Callable[[Endpoint, Outcome, Reply, str, float], None]
 
 @dataclass(slots=True)
 class Invariant:
-    """How often one promise was put to the test, how often it was broken, and a few cases by name."""
+    """How often one promise was put to the test, how often it was broken, and a few cases by name.
+
+    `unknown`: how often the target would not say, however often it was asked.
+    """
 
     checked: int = 0
     violated: int = 0
+    unknown: int = 0
     examples: list[str] = field(default_factory=list)
 
     def count(self, *, violated: bool, example: str = "") -> None:

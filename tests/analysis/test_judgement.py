@@ -122,6 +122,19 @@ def test_the_findings_of_all_workers_are_summed(judged: Judged) -> None:
     assert (result.checked, result.violated, result.examples) == (25, 1, ("task 9 lost",))
 
 
+def test_a_case_that_the_target_would_not_tell_leaves_the_promise_open(judged: Judged) -> None:
+    more = {"name": "task-completed-once", "checked": 5, "violated": 0, "unknown": 1, "examples": [], "worker": "w"}
+    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, more)])
+    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "task-completed-once")])
+    assert "task-completed-once held 25 times; the target would not say in 1 case" in verdict.line
+
+
+def test_a_promise_of_somebody_elses_journey_is_owed_once_the_target_would_not_tell(judged: Judged) -> None:
+    told = {"name": "expired-token-refused", "checked": 0, "violated": 0, "unknown": 2, "examples": [], "worker": "w"}
+    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, told)])
+    assert open_rows(verdict) == [("invariants", "expired-token-refused")]
+
+
 def test_a_leak_fails_the_memory_gate_where_it_is_required(judged: Judged) -> None:
     leaking = judged(leak_mib_per_s=2.5, required=ALL)
     assert (leaking.exit_code, failing(leaking)) == (1, [("memory", "api-0"), ("memory", "api-1")])
@@ -161,6 +174,8 @@ def test_users_who_stay_hurt_after_a_fault_fail_it(judged: Judged) -> None:
         (("injected", "effective", "reverted"), "F3 was not proven to be reverted"),
         (("injected", "effective", "proven", "not-reverted"), "F3 could not be reverted"),
         (("injected", "effective", "not-reverted", "proven"), "F3: users were not hurt"),
+        (("injected", "effective", "proven", "not-reverted", "proven"), "F3: users were not hurt"),
+        (("injected", "effective", "not-reverted", "proven", "not-reverted"), "F3 could not be reverted"),
     ],
 )
 def test_a_fault_passes_only_with_an_effect_and_a_proof_of_its_revert(
