@@ -65,6 +65,11 @@ class Evidence:
     load: Window | None
 
     @property
+    def load_s(self) -> float:
+        """How long the load phase lasted; 0 when it never began."""
+        return self.load.duration_s if self.load is not None else 0.0
+
+    @property
     def origin_ns(self) -> int:
         """Where elapsed time is 0: the begin of the load phase, else the first frame, else the run's creation."""
         if self.load is not None:

@@ -174,9 +174,8 @@ class _FaultJudge:
     @property
     def _over_s(self) -> float:
         """When the fault ended, as far as anybody knows: to the end of the load when it was never reverted."""
-        load = self.evidence.load
-        end_s = load.duration_s if load is not None else 0.0
-        return self.story.over_s if self.story.over_s is not None else max(end_s, self.story.injected_s or 0.0)
+        over_s, begun_s = self.story.over_s, self.story.injected_s or 0.0
+        return over_s if over_s is not None else max(self.evidence.load_s, begun_s)
 
     @property
     def _deadline_s(self) -> float:

@@ -19,7 +19,9 @@ from analysis.suspicion import find_suspicion
 from analysis.verdict import (
     RESPONSE_TIME,
     SERVICE_TIME,
+    ArrivalAccounts,
     GateResult,
+    GeneratorHealth,
     InvariantResult,
     MemoryResult,
     State,
@@ -65,8 +67,7 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         *_fault_gates(evidence, faults),
         *_state_gates(evidence, invariants, memory),
         accounts_gate(evidence, accounts),
-        generator_gate(evidence, health),
-        *([] if arrivals is None else [arrivals_gate(arrivals)]),
+        *_generator_gates(evidence, health, arrivals),
     )
     found = Findings(
         evidence=evidence,
@@ -77,7 +78,6 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         pooled=pooled_bad_share(evidence, time),
         left_out_s=health.left_out_s,
     )
-    load = evidence.load
     return Verdict(
         run_id=evidence.manifest.run_id,
         state=found.state,
@@ -85,8 +85,8 @@ def judge_evidence(evidence: Evidence) -> Verdict:
         line=verdict_line(found),
         reasons=reasons(found),
         would_change=would_change(found),
-        load_began_ns=load.begin_ns if load is not None else None,
-        load_s=load.duration_s if load is not None else 0.0,
+        load_began_ns=evidence.load.begin_ns if evidence.load is not None else None,
+        load_s=evidence.load_s,
         judged_s=float(np.count_nonzero(time.clean)),
         gates=gates,
         endpoints=endpoint_results(evidence, time),
@@ -121,6 +121,14 @@ def _fault_gates(evidence: Evidence, faults: JudgedFaults) -> Iterator[GateResul
     planned = {fault.id: fault for fault in plan.disturbances}
     for result in faults.results:
         yield fault_gate(result, planned.get(result.id), required="faults" in plan.gates.required)
+
+
+def _generator_gates(
+    evidence: Evidence, health: GeneratorHealth, arrivals: ArrivalAccounts | None
+) -> Iterator[GateResult]:
+    yield generator_gate(evidence, health)
+    if arrivals is not None:
+        yield arrivals_gate(arrivals)
 
 
 def _state(evidence: Evidence, gates: tuple[GateResult, ...], gaps: Gaps) -> State:
