@@ -1,6 +1,6 @@
 """Synthetic run directories, written with the journal's own writers: a healthy one, and each thing gone wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.judge import judge
+from analysis.verdict import Verdict
 from journal.failures import Failure
 from journal.frame_file import FrameWriter
 from journal.frames import EndpointSecond, Frame, OutcomeSecond
@@ -21,6 +23,7 @@ from journal.profile import Profile
 from journal.readings import Reading, ReadingWriter
 from journal.run_directory import RunDirectory, create_run_directory
 from journal.timeline import EventKind, FaultState, Phase, Timeline
+from tests.analysis.verdicts import Judged, Synthetic
 
 T0_S = 1_700_000_000
 NS = 1_000_000_000
@@ -305,7 +308,7 @@ def _buckets(values_us: np.ndarray) -> dict[int, int]:
 
 
 @pytest.fixture
-def synthetic(tmp_path: Path) -> Callable[..., RunDirectory]:
+def synthetic(tmp_path: Path) -> Synthetic:
     """Writes a run directory that is healthy but for what the arguments say (see `Run`)."""
     made = 0
 
@@ -315,3 +318,13 @@ def synthetic(tmp_path: Path) -> Callable[..., RunDirectory]:
         return Run(path=tmp_path / f"run-{made}", **differences).write()
 
     return write
+
+
+@pytest.fixture
+def judged(synthetic: Synthetic) -> Judged:
+    """The verdict on such a run."""
+
+    def judged(**differences: Any) -> Verdict:
+        return judge(synthetic(**differences))[1]
+
+    return judged

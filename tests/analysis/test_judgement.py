@@ -1,45 +1,20 @@
 """Whole run directories: the planted thing fails, and nothing else does."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from analysis.evidence import load_evidence
 from analysis.judge import judge, judge_evidence
-from analysis.verdict import FaultResult, GateResult, State, Verdict, read_verdict, write_verdict
+from analysis.verdict import GateResult, State, read_verdict, write_verdict
 from journal.exit_codes import ExitCode
 from journal.outcomes import Endpoint, Kind, Outcome
-from journal.run_directory import RunDirectory
 from journal.timeline import EventKind
-from tests.analysis.conftest import RATES
+from tests.analysis.verdicts import Judged, Synthetic, failing, open_rows
 
 PROCESS = "POST /api/v1/mcp/process"
 ALL = ("latency", "availability", "invariants", "faults", "memory")
-Synthetic = Callable[..., RunDirectory]
-Judged = Callable[..., Verdict]
-
-
-@pytest.fixture
-def judged(synthetic: Synthetic) -> Judged:
-    def judged(**differences: Any) -> Verdict:
-        return judge(synthetic(**differences))[1]
-
-    return judged
-
-
-def failing(verdict: Verdict) -> list[tuple[str, str]]:
-    return [(row.gate, row.subject) for row in verdict.gates if row.state == State.FAIL]
-
-
-def open_rows(verdict: Verdict) -> list[tuple[str, str]]:
-    return [(row.gate, row.subject) for row in verdict.gates if row.state == State.INCONCLUSIVE and row.required]
-
-
-def fault(verdict: Verdict, name: str) -> FaultResult:
-    return next(result for result in verdict.faults if result.id == name)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -48,25 +23,6 @@ def test_a_healthy_run_with_both_faults_passes_whatever_the_seed(judged: Judged,
     assert (verdict.state, verdict.exit_code, failing(verdict), open_rows(verdict)) == ("pass", 0, [], [])
     assert verdict.line.startswith("✓ PASS. 50 users: ")
     assert verdict.missing == ()
-
-
-def test_a_fault_is_told_with_effect_revert_recovery_and_budget(judged: Judged) -> None:
-    throttle = fault(judged(), "F2")
-    assert (throttle.state, throttle.effect, throttle.revert) == ("pass", "seen", "proven")
-    assert (throttle.injected_s, throttle.effective_s, throttle.reverted_s, throttle.proven_s) == (40, 41, 50, 50.5)
-    assert throttle.window_s == (40, 50.5)
-    assert throttle.detected_s == 0
-    assert throttle.recovered_s == pytest.approx(10, abs=2)
-    assert 0.6 < throttle.budget_share < 0.9
-    assert throttle.good_share_during.high < 0.95 < throttle.good_share_before.low
-    assert throttle.good_share_after.low > 0.95
-
-
-def test_every_cut_request_is_named_with_the_kill_that_cut_it(judged: Judged) -> None:
-    verdict = judged()
-    assert {cut.fault_id for cut in fault(verdict, "F1").cut_requests} == {"F1"}
-    assert len(fault(verdict, "F1").cut_requests) == verdict.accounts.cut == 10
-    assert verdict.accounts.unexplained_cuts == ()
 
 
 def test_the_accounts_balance_and_agree_with_the_target(judged: Judged) -> None:
@@ -104,37 +60,6 @@ def test_errors_fail_availability_and_the_endpoints_but_no_fault(judged: Judged)
     assert verdict.line.startswith("✗ FAIL. All requests: 90.")
 
 
-def test_a_broken_invariant_fails_with_its_example(judged: Judged) -> None:
-    verdict = judged(violated={"task-completed-once": ["task 17 completed twice"]})
-    assert (verdict.exit_code, failing(verdict)) == (1, [("invariants", "task-completed-once")])
-    assert "task 17 completed twice" in verdict.line
-
-
-def test_an_invariant_that_nobody_checked_leaves_the_run_open(judged: Judged) -> None:
-    verdict = judged(unchecked=("no-foreign-data",))
-    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "no-foreign-data")])
-
-
-def test_the_findings_of_all_workers_are_summed(judged: Judged) -> None:
-    more = {"name": "task-completed-once", "checked": 5, "violated": 1, "examples": ["task 9 lost"], "worker": "w"}
-    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, more)])
-    (result,) = [result for result in verdict.invariants if result.name == "task-completed-once"]
-    assert (result.checked, result.violated, result.examples) == (25, 1, ("task 9 lost",))
-
-
-def test_a_case_that_the_target_would_not_tell_leaves_the_promise_open(judged: Judged) -> None:
-    more = {"name": "task-completed-once", "checked": 5, "violated": 0, "unknown": 1, "examples": [], "worker": "w"}
-    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, more)])
-    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "task-completed-once")])
-    assert "task-completed-once held 25 times; the target would not say in 1 case" in verdict.line
-
-
-def test_a_promise_of_somebody_elses_journey_is_owed_once_the_target_would_not_tell(judged: Judged) -> None:
-    told = {"name": "expired-token-refused", "checked": 0, "violated": 0, "unknown": 2, "examples": [], "worker": "w"}
-    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, told)])
-    assert open_rows(verdict) == [("invariants", "expired-token-refused")]
-
-
 def test_a_leak_fails_the_memory_gate_where_it_is_required(judged: Judged) -> None:
     leaking = judged(leak_mib_per_s=2.5, required=ALL)
     assert (leaking.exit_code, failing(leaking)) == (1, [("memory", "api-0"), ("memory", "api-1")])
@@ -145,112 +70,6 @@ def test_a_short_healthy_run_leaves_a_required_memory_gate_open(judged: Judged) 
     verdict = judged(required=ALL)
     assert verdict.exit_code == 3
     assert {gate for gate, _ in open_rows(verdict)} == {"memory"}
-
-
-def test_a_fault_that_could_not_be_reverted_fails_with_an_exit_code_of_its_own(judged: Judged) -> None:
-    verdict = judged(not_reverted=True)
-    assert (verdict.state, verdict.exit_code) == ("fail", ExitCode.NOT_REVERTED)
-    assert failing(verdict) == [("faults", "F2 throttle-redis")]
-    assert verdict.line == "! NOT REVERTED. F2; run gameday recover 7f3a0001."
-
-
-def test_a_fault_without_effect_voids_the_pass(judged: Judged) -> None:
-    verdict = judged(no_effect=True)
-    assert (verdict.exit_code, open_rows(verdict)) == (3, [("faults", "F1 kill-api-pod")])
-    assert "voids the pass" in verdict.line
-
-
-def test_users_who_stay_hurt_after_a_fault_fail_it(judged: Judged) -> None:
-    verdict = judged(throttle_aftermath_s=40.0, load_s=90)
-    assert ("faults", "F2 throttle-redis") in failing(verdict)
-    assert fault(verdict, "F2").recovered_s is None
-    assert fault(verdict, "F2").reason == "F2 still hurt users 15 s after its end"
-
-
-@pytest.mark.parametrize(
-    ("states", "why"),
-    [
-        (("injected", "reverted", "proven"), "F3 has no known effect"),
-        (("injected", "effective", "reverted"), "F3 was not proven to be reverted"),
-        (("injected", "effective", "proven", "not-reverted"), "F3 could not be reverted"),
-        (("injected", "effective", "not-reverted", "proven"), "F3: users were not hurt"),
-        (("injected", "effective", "proven", "not-reverted", "proven"), "F3: users were not hurt"),
-        (("injected", "effective", "not-reverted", "proven", "not-reverted"), "F3 could not be reverted"),
-    ],
-)
-def test_a_fault_passes_only_with_an_effect_and_a_proof_of_its_revert(
-    judged: Judged, states: tuple[str, ...], why: str
-) -> None:
-    told = [
-        (EventKind.FAULT, 20.0 + number, {"fault_id": "F3", "fault": "throttle-redis", "state": state})
-        for number, state in enumerate(states)
-    ]
-    verdict = judged(kill_at_s=None, throttle_at_s=None, extra_events=told)
-    assert fault(verdict, "F3").reason == why
-
-
-def test_what_was_usual_before_a_fault_is_not_burned_by_it(judged: Judged) -> None:
-    slow = {endpoint.name: 0.03 for endpoint in RATES}
-    verdict = judged(kill_at_s=None, throttle_at_s=30.0, throttle_s=20.0, throttle_slow=0.0, slow=slow)
-    assert fault(verdict, "F2").budget_share == pytest.approx(0.0, abs=0.1)
-
-
-def test_users_may_stay_hurt_as_long_as_the_plan_allows(judged: Judged) -> None:
-    verdict = judged(throttle_aftermath_s=6.0, throttle_s=5.0)
-    assert (verdict.exit_code, failing(verdict)) == (0, [])
-    assert fault(verdict, "F2").recovered_s == pytest.approx(11, abs=2)
-    assert fault(verdict, "F2").window_s[1] > 50
-
-
-def test_a_load_that_ends_before_users_were_well_leaves_the_fault_open(judged: Judged) -> None:
-    verdict = judged(throttle_at_s=60.0, throttle_s=8.0, throttle_slow=0.15)
-    assert (failing(verdict), open_rows(verdict)) == ([], [("faults", "F2 throttle-redis")])
-
-
-@pytest.mark.parametrize(("at_s", "code"), [(62.0, 0), (63.0, 3), (66.0, 3)])
-def test_a_fault_proves_nothing_where_the_load_did_not_outlast_it(judged: Judged, at_s: float, code: int) -> None:
-    verdict = judged(kill_at_s=None, throttle_at_s=at_s, throttle_s=5.0, throttle_slow=0.0)
-    assert verdict.exit_code == code
-    assert fault(verdict, "F2").recovered_s == (0.0 if code == 0 else None)
-
-
-def test_users_who_were_well_again_while_a_fault_outlasted_the_load_prove_nothing(judged: Judged) -> None:
-    harm = {"throttle_slow": 0.0, "slow_seconds": {62: 1.0, 63: 1.0}}
-    verdict = judged(kill_at_s=None, throttle_at_s=60.0, throttle_s=9.0, **harm)
-    assert fault(verdict, "F2").recovered_s == 4
-    assert open_rows(verdict) == [("faults", "F2 throttle-redis")]
-
-
-def test_a_fault_proves_nothing_where_no_request_ever_ends(synthetic: Synthetic) -> None:
-    evidence = load_evidence(synthetic(kill_at_s=None, required=("faults",)))
-    hanging = replace(evidence.columns, count=np.zeros_like(evidence.columns.count))
-    verdict = judge_evidence(replace(evidence, columns=hanging))
-    assert ("faults", "F2 throttle-redis") in open_rows(verdict)
-
-
-def test_too_much_of_the_budget_burned_fails_a_fault(judged: Judged) -> None:
-    verdict = judged(throttle_slow=0.9)
-    assert failing(verdict) == [("faults", "F2 throttle-redis")]
-    assert "of the error budget" in verdict.line
-
-
-def test_a_planned_fault_that_never_started_leaves_the_run_open(judged: Judged) -> None:
-    verdict = judged(killed_at_s=38)
-    assert fault(verdict, "F2").reason == "F2 was never injected"
-    assert ("faults", "F2 throttle-redis") in open_rows(verdict)
-
-
-def test_a_refused_fault_tells_why(judged: Judged) -> None:
-    told: dict[str, Any] = {"fault_id": "F3", "experiment": "kill-api-pod", "fault": "kill-replica", "state": "refused"}
-    told["evidence"] = {"reason": "too many replicas"}
-    verdict = judged(extra_events=[(EventKind.FAULT, 5.0, told)])
-    assert fault(verdict, "F3").reason == "F3 was refused: too many replicas"
-    assert verdict.exit_code == 3
-
-
-def test_faults_at_the_same_time_are_marked(judged: Judged) -> None:
-    verdict = judged(kill_at_s=43.0)
-    assert (fault(verdict, "F1").overlaps, fault(verdict, "F2").overlaps) == (("F2",), ("F1",))
 
 
 def test_a_run_killed_half_way_is_judged_and_open(judged: Judged) -> None:
@@ -489,13 +308,3 @@ def test_the_line_of_an_open_run_names_what_takes_longest(judged: Judged) -> Non
     assert verdict.line.startswith("? INCONCLUSIVE. GET /0.3 ")
     assert "; about " in verdict.line
     assert verdict.would_change.startswith("The same load for longer: about ")
-
-
-def test_an_invariant_that_no_journey_of_the_plan_touches_is_not_owed(judged: Judged) -> None:
-    told = {"name": "expired-token-refused", "worker": "worker-0", "checked": 0, "violated": 0, "examples": []}
-    verdict = judged(extra_events=[(EventKind.INVARIANT, 75.0, told)])
-    assert verdict.exit_code == 0, verdict.line
-    assert "expired-token-refused" not in [result.name for result in verdict.invariants]
-    owed = {**told, "name": "no-foreign-data"}
-    verdict = judged(unchecked=("no-foreign-data",), extra_events=[(EventKind.INVARIANT, 75.0, owed)])
-    assert (verdict.exit_code, open_rows(verdict)) == (3, [("invariants", "no-foreign-data")])
