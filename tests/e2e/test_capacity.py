@@ -68,8 +68,8 @@ FAULTS = "faults:\n  - {id: F1, experiment: throttle-redis, at_s: 2}\n"
         (OPEN_PLAN, ("--most", "5000"), "200 passes at a time are too few: the arrivals need about"),
         (OPEN_PLAN, ("--start", "80", "--most", "40"), "--start: 80 arrivals/s are more than --most, 40"),
         (RECORDED_PLAN, (), "process: the moments of a recording are fixed, and a search varies their rate"),
-        (SHORT_PLAN + FAULTS, (), "plan: faults: a search holds its fault at every level"),
-        (STORMY_PLAN, (), "plan: load.storms: a search has no storms"),
+        (SHORT_PLAN + FAULTS, (), "plan.yaml:11: faults: a search holds its fault at every level"),
+        (STORMY_PLAN, (), "plan.yaml:9: load.storms: a search has no storms"),
     ],
 )
 def test_a_search_that_cannot_begin_says_why(plan: str, options: tuple[str, ...], said: str, tmp_path: Path) -> None:

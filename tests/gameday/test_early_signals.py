@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,22 @@ def catches(pid: int, number: signal.Signals) -> bool:
     return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and hands that down."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_while_libraries_load_exits_130_without_a_traceback(
     number: signal.Signals, tmp_path: Path
 ) -> None:
+    (tmp_path / "yaml.py").write_text("import time\ntime.sleep(60)  # the library that takes so long to load\n")
     command = [sys.executable, "-P", "-m", "gameday", "report", "nowhere"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    slow = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=slow, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 30
         while not catches(process.pid, signal.SIGTERM):  # SIGINT has a handler of Python's from the start
             assert time.monotonic() < deadline
