@@ -20,7 +20,10 @@ DATA_STORES = frozenset({"redis"})
 MATERIAL_MIB = 16.0
 """Allocators, caches and late imports take some MiB in the first minutes: no smaller growth is ever called a leak."""
 
-SHORTEST_CLEAN_H = 1.0
+SHORTEST_CLEAN_H = 59 / 60
+"""An hour, but for what lies before its first reading and after its last one."""
+
+_READ_ANEW_NS = 10 * NS
 _BY_WORKING_SET = "; judged by its working set, which holds page cache too, as its own memory was not told"
 _BINS = 32
 _UNDECLARED_WARM_UP = 0.25
@@ -96,17 +99,19 @@ def floor_series(evidence: Evidence, series: ReadingSeries) -> FloorSeries:
     if series.at_ns[0] > begin_ns:
         begin_ns = int(series.at_ns[0] + _UNDECLARED_WARM_UP * (min(end_ns, series.at_ns[-1]) - series.at_ns[0]))
     within = np.flatnonzero((series.at_ns >= begin_ns) & (series.at_ns <= end_ns) & (memory > 0))
-    chosen = within[_fresh(memory[within])]
+    chosen = within[_fresh(series.at_ns[within], memory[within])]
     return FloorSeries((series.at_ns[chosen] - evidence.origin_ns) / NS / 3600, memory[chosen] / _MIB)
 
 
-def _fresh(memory: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which readings are news: USS is costly, so it is read now and then only and repeated between.
+def _fresh(at_ns: NDArray[np.int64], memory: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which readings are news: USS is costly, so it is read every few seconds only and repeated between.
 
-    Of readings that repeat the one before, none counts, unless repeats are all that there is.
+    One that repeats the one before counts each ten seconds: by then it was read anew, and a level that stays is known.
     """
     changed = np.diff(memory, prepend=-1) != 0
-    return changed if np.count_nonzero(changed) >= FEWEST_POINTS else np.ones_like(changed)
+    last_change = np.maximum.accumulate(np.where(changed, np.arange(memory.size), 0))
+    repeats = (at_ns - at_ns[last_change]) // _READ_ANEW_NS
+    return np.asarray(changed | (np.diff(repeats, prepend=0) > 0))
 
 
 def _judge(evidence: Evidence, incarnations: list[ReadingSeries], tolerance: float) -> MemoryResult:

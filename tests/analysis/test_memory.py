@@ -88,13 +88,26 @@ def test_growth_that_stops_or_is_slight_is_not_called_a_leak(judged: Judge, curv
 def test_a_short_run_is_never_clean_however_flat_it_is(judged: Judge) -> None:
     result = judged(np.full(90, 64.0))
     assert result.state == "inconclusive"
-    assert result.hours_needed == pytest.approx(1 - 89 / 3600, abs=0.01)
+    assert result.hours_needed == pytest.approx((3540 - 89) / 3600, abs=0.01)
 
 
 def test_readings_that_only_repeat_the_one_before_do_not_count(judged: Judge) -> None:
     level = np.repeat(100 + 12.5 * np.arange(18) + _noise(18, sigma=1.0), 5)
     result = judged(level)
     assert (result.state, result.points) == ("fail", 18)
+
+
+def test_an_hour_in_which_nothing_moved_for_long_is_clean(judged: Judge) -> None:
+    moved = np.where(np.arange(3600) < 200, 64 + 0.1 * (np.arange(3600) // 10 % 3), 64.0)
+    result = judged(moved)
+    assert (result.state, result.shape) == ("pass", "flat"), result.reason
+
+
+def test_growth_that_stopped_for_good_is_no_leak_however_little_moved_since(judged: Judge) -> None:
+    level = 60 + np.minimum(np.arange(3600) // 10, 30) * 2.0
+    result = judged(level)
+    assert result.state != "fail", result.reason
+    assert result.shape != "leak"
 
 
 def test_hours_of_a_flat_level_are_clean(judged: Judge) -> None:
