@@ -9,6 +9,15 @@ from tests.cluster.support import DeployedTarget, Images, Kubectl, deployed_targ
 
 CROWD = "{users: 500, spawn_rate_per_s: 20, duration_s: 75}"
 CALM = "warm_up_s: 35"
+STORMY = SHORT.replace(
+    "  think_time",
+    """\
+  mix: {auth: 1, agents: 1, live_page: 2}
+  storms:
+    - {id: S1, kind: reconnect, at_s: 8, recovery_s: 10, max_budget_share: 10}
+    - {id: S2, kind: token-expiry, at_s: 20, recovery_s: 10, max_budget_share: 10}
+  think_time""",
+)
 
 
 @pytest.fixture
@@ -48,6 +57,19 @@ def test_a_planted_defect_fails_the_run_and_the_endpoint_is_named(kubectl: Kubec
         assert run.ended() == 1, run.log
         failed = {gate.subject for gate in run.verdict.gates if gate.state == "fail"}
         assert failed == {"POST /api/v1/mcp/process"}
+
+
+def test_storms_reach_the_users_of_every_worker_pod_and_all_come_back(scene: Scene) -> None:
+    run = scene.run(STORMY)
+    assert run.ended() in {0, 1, 3}, run.log
+    storms = {storm.id: storm for storm in run.verdict.faults}
+    assert {(name, storm.effect, storm.revert) for name, storm in storms.items()} == {
+        ("S1", "seen", "proven"),
+        ("S2", "seen", "proven"),
+    }
+    told = {(event["storm_id"], event["worker"]) for event in run.timeline() if event["kind"] == "storm"}
+    assert told == {(name, worker) for name in storms for worker in ("worker-0", "worker-1")}
+    assert (run.verdict.accounts.lost, run.verdict.missing) == (0, ())
 
 
 def test_a_run_goes_on_without_a_worker_whose_pod_is_deleted_and_names_what_is_lost_with_it(scene: Scene) -> None:
