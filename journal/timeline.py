@@ -11,6 +11,9 @@ from journal.frame_file import Damage
 from journal.json_lines import JsonLines, JsonLinesTail, read_records
 from journal.records import int64
 
+LOST_AFTER_S = 6.0
+"""So long a worker has been silent when it is written down as lost."""
+
 
 class EventKind(StrEnum):
     """The closed set of things that are written down; docs/run-directory.md lists the data of each."""

@@ -18,14 +18,12 @@ from analysis.verdict import ArrivalAccounts, Estimate, State
 from analysis.words import bounds, decimals_for, percent
 from journal.capacity import LOOKS
 from journal.outcomes import Kind
-from journal.timeline import Event, EventKind, FaultState
+from journal.timeline import LOST_AFTER_S, Event, EventKind, FaultState
 
 LEVEL_CONFIDENCE = 1 - (1 - CONFIDENCE) / len(LOOKS)
 """Of each look's bounds, so that all looks at a level together err no more often than one look at 95 % would."""
 
 MOST_UNEXPLAINED = 0.05
-LOST_AFTER_S = 6.0
-"""So long a worker has been silent when the timeline says that it is lost."""
 _USERS_AWAY = 0.02
 ALL = "all requests"
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import gevent
 
-from journal.timeline import EventKind, Timeline
+from journal.timeline import LOST_AFTER_S, EventKind, Timeline
 from load.distributed.messages import COMMAND, Command, Send
 
-LOST_AFTER_S = 6.0
 NOTABLE_SILENCE_S = 3.0  # workers report every second
 ASK_AGAIN_AFTER_S = 1.0
 NOTABLE_NS = 5_000_000

@@ -8,6 +8,7 @@ import pytest
 from analysis.arrivals import arrival_counts, arrivals_gate
 from analysis.evidence import load_evidence
 from analysis.judge import judge, judge_evidence
+from analysis.pool import Pool
 from analysis.report.markdown import markdown_report
 from analysis.report.page import html_page
 from analysis.report.timeline import run_axis, timeline_view
@@ -169,6 +170,15 @@ def test_a_fault_owes_the_requests_of_the_arrivals_that_found_no_user_in_it(tmp_
     (fault,) = verdict.faults
     assert fault.missing_arrivals == pytest.approx(counts.dropped.sum() * requests / run.rate_per_s, rel=0.05)
     assert (fault.state, fault.budget_share > 1) == ("fail", True)
+
+
+def test_a_fault_owes_nothing_for_seconds_in_which_the_generator_was_at_fault(tmp_path: Path) -> None:
+    dropped = {"dropped": 0.5, "dropped_from_s": 30, "dropped_until_s": 40}
+    evidence = load_evidence(OpenRun(path=tmp_path / "run", kill_at_s=None, throttle_at_s=30.0, **dropped).write())
+    before, during = (evidence.touching(*times) for times in ((0, 29), (30, 41)))
+    pool = Pool.of(evidence)
+    assert pool.missing(before, during) > 0
+    assert pool.forgiven(evidence, during).missing(before, during) == 0
 
 
 def test_the_lines_of_the_schedule_differ_in_colour_and_their_names_fit_beside_them(tmp_path: Path) -> None:

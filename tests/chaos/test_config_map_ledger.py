@@ -1,7 +1,7 @@
 """The ledger in a ConfigMap: nobody overwrites anybody, and no fault begins that no reaper knows of."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,25 +15,12 @@ from chaos.record import Record
 from chaos.recover import tell_epitaphs
 from journal.errors import FaultRefused
 from journal.run_directory import RunDirectory
-from tests.chaos.api_store import LEDGER, Store, api_at
+from tests.chaos.api_store import LEDGER, Store
+from tests.chaos.kept_ledger import ledger, server, store
 from tests.chaos.scene import fault_events, throttle_record
-from tests.probes.api_server import ApiServer, Asked, Reply, api_server
+from tests.probes.api_server import ApiServer, Asked, Reply
 
-
-@pytest.fixture
-def store() -> Store:
-    return Store({LEDGER: {"metadata": {"name": "ledger", "resourceVersion": "1"}}})
-
-
-@pytest.fixture
-def server(store: Store) -> Iterator[ApiServer]:
-    with api_server(store) as server:
-        yield server
-
-
-@pytest.fixture
-def ledger(server: ApiServer) -> ConfigMapLedger:
-    return ConfigMapLedger(api_at(server.url), "aia-gameday", "ledger")
+__all__ = ["ledger", "server", "store"]  # fixtures
 
 
 @pytest.fixture

@@ -18,29 +18,16 @@ from chaos.platforms.process_handle import own_incarnation
 from chaos.record import Record
 from journal.profile import Cluster
 from journal.records import to_json
-from tests.chaos.api_store import LEDGER, Store, api_at
+from tests.chaos.api_store import LEDGER, Store
+from tests.chaos.kept_ledger import ledger, server, store
 from tests.chaos.scene import poll, throttle_record
-from tests.probes.api_server import ApiServer, Asked, HangUp, Reply, api_server, write_kubeconfig
+from tests.probes.api_server import ApiServer, Asked, HangUp, Reply, write_kubeconfig
+
+__all__ = ["ledger", "server", "store"]  # fixtures
 
 MINE = f"host:{machine()}/{own_incarnation()}"
 LONG_NS = 60_000_000_000
 POD = "/api/v1/namespaces/default/pods"
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store({LEDGER: {"metadata": {"name": "ledger", "resourceVersion": "1"}}})
-
-
-@pytest.fixture
-def server(store: Store) -> Iterator[ApiServer]:
-    with api_server(store) as server:
-        yield server
-
-
-@pytest.fixture
-def ledger(server: ApiServer) -> ConfigMapLedger:
-    return ConfigMapLedger(api_at(server.url), "aia-gameday", "ledger")
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from journal.arrival_schedule import ArrivalSchedule
 from journal.plan import Arrivals, ArrivalStage
-from journal.timeline import EventKind, Timeline, read_timeline
+from journal.timeline import LOST_AFTER_S, EventKind, Timeline, read_timeline
 from load.arrivals.leases import HEARD_WITHIN_S, LEASE_NS, Leases
 from load.arrivals.split import decode, mine
 from load.distributed.messages import LEASE
-from load.distributed.roster import LOST_AFTER_S, Roster
+from load.distributed.roster import Roster
 
 NS = 1_000_000_000
 T0_S = 1_700_000_000

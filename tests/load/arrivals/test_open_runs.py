@@ -11,8 +11,7 @@ from journal.plan import Arrivals, ArrivalStage
 from journal.plan_shapes import Shape
 from journal.recorded_arrivals import pack
 from journal.run_directory import RunDirectory
-from journal.timeline import EventKind, read_timeline
-from load.distributed.roster import LOST_AFTER_S
+from journal.timeline import LOST_AFTER_S, EventKind, read_timeline
 from tests.load.conftest import Locusts, Target, eventually
 
 NS = 1_000_000_000

@@ -2,9 +2,9 @@ import gevent
 import numpy as np
 import pytest
 
-from journal.timeline import Timeline, read_timeline
+from journal.timeline import LOST_AFTER_S, Timeline, read_timeline
 from load.distributed.messages import COMMAND, Command
-from load.distributed.roster import ASK_AGAIN_AFTER_S, LOST_AFTER_S, NOTABLE_NS, NOTABLE_SILENCE_S, Roster
+from load.distributed.roster import ASK_AGAIN_AFTER_S, NOTABLE_NS, NOTABLE_SILENCE_S, Roster
 
 
 class Scene:
